@@ -1,0 +1,54 @@
+/* A small HTTP/1.1 server for probes, metrics and status. Knows no business: routes are functions.
+ *
+ * libmicrohttpd's own thread serves it (epoll). Limits: GET and HEAD only (405), 64 connections
+ * (more are refused), 8 per address unless loopback, 16 KiB of request head, 5 s idle time-out; an
+ * unknown path is 404 with the list of paths. Handlers run on that thread and read atomics only. */
+#ifndef HTTP_HTTP_SERVER_H
+#define HTTP_HTTP_SERVER_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+
+struct http_request {
+    const char *path;
+    bool verbose; /* ?verbose */
+};
+
+struct http_response {
+    unsigned status;          /* 200 when the handler is called */
+    const char *content_type; /* "text/plain; charset=utf-8" when the handler is called */
+    struct buf *body;         /* empty, limited to HTTP_BODY_LIMIT_BYTES */
+};
+
+enum { HTTP_BODY_LIMIT_BYTES = 8 * 1024 * 1024 };
+
+typedef void http_handler_fn(void *self, const struct http_request *request,
+                             struct http_response *response);
+
+struct http_route {
+    const char *path; /* exact match, "/status" */
+    http_handler_fn *handle;
+    void *self;
+};
+
+struct http_server_options {
+    const char *address;             /* NULL or "" = every address, IPv6 and IPv4 */
+    uint16_t port;                   /* 0 = any free one */
+    const struct http_route *routes; /* copied */
+    uint32_t route_count;
+};
+
+struct http_server;
+/* A busy port is ERROR_CONFIG "port_taken" that names address and port and says how to change it.
+ */
+MUST_CHECK bool http_server_start(const struct http_server_options *options,
+                                  struct http_server **out_server, struct error *err);
+uint16_t http_server_port(const struct http_server *server);
+void http_server_stop(struct http_server *server); /* NULL allowed */
+CLEANUP_POINTER(struct http_server, http_server_stop)
+
+#endif

@@ -1,0 +1,48 @@
+/* What the connector says about the producer, and how it becomes librdkafka's configuration.
+ *
+ * A table in producer_options.c maps each field to a librdkafka property; `properties` are passed
+ * through after a deny list (producer_denied.def) was applied: callbacks, plug-ins, and what
+ * delivery depends on. */
+#ifndef KAFKA_PRODUCER_OPTIONS_H
+#define KAFKA_PRODUCER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <librdkafka/rdkafka.h>
+
+#include "base/check.h"
+#include "base/error.h"
+
+struct producer_property {
+    const char *name;
+    const char *value;
+};
+
+struct producer_options {
+    const char *brokers;   /* comma-separated */
+    const char *client_id; /* NULL = librdkafka's */
+    int required_acks;     /* -1, 0, 1; not -1: idempotence off, one request in flight */
+    int64_t batch_records;
+    int64_t batch_bytes;
+    int64_t linger_ms;
+    int64_t read_timeout_ms, write_timeout_ms; /* socket.timeout.ms = the larger of the two */
+    int64_t metadata_ttl_ms;
+    const char *compression; /* none gzip snappy lz4 zstd */
+    const char *balancer;    /* a name of partitioner.h */
+    bool allow_auto_topic_creation;
+    int64_t in_flight_bytes; /* our cap, see delivery.h */
+    int64_t max_attempts;    /* retries; INT64_MAX or 0 = librdkafka's largest */
+    const struct producer_property *properties;
+    uint32_t property_count;
+};
+
+/* A configuration ready for rd_kafka_new(): the caller owns it. Errors are ERROR_CONFIG, name the
+ * property, say why, and never hold a value of a secret property. */
+MUST_CHECK bool producer_options_build(const struct producer_options *options,
+                                       rd_kafka_conf_t **out_conf, struct error *err);
+
+/* Checks without building (used by the configuration check); same errors. */
+MUST_CHECK bool producer_options_check(const struct producer_options *options, struct error *err);
+
+#endif

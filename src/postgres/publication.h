@@ -1,0 +1,55 @@
+/* The publication and the replica identities of its tables: verified against the configuration,
+ * created when allowed, never changed behind the user's back. Drift is reported with the SQL that
+ * mends it. Runs on an ordinary session. */
+#ifndef POSTGRES_PUBLICATION_H
+#define POSTGRES_PUBLICATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "postgres/db_conn.h"
+
+enum publication_operation {
+    PUBLICATION_INSERT = 1,
+    PUBLICATION_UPDATE = 2,
+    PUBLICATION_DELETE = 4,
+    PUBLICATION_TRUNCATE = 8,
+};
+
+struct publication_table {
+    const char *schema;
+    const char *name;
+    const char *replica_identity;       /* DEFAULT FULL NOTHING "USING INDEX"; NULL = as it is */
+    const char *replica_identity_index; /* with USING INDEX */
+    const char *const *columns;         /* column list (15+); count 0 = all */
+    uint32_t column_count;
+};
+
+struct publication_options {
+    const char *name;
+    bool create_if_not_exists;
+    uint32_t operations;                    /* bits; 0 = all */
+    const struct publication_table *tables; /* count 0 = FOR ALL TABLES */
+    uint32_t table_count;
+    bool via_partition_root;
+    bool slot_exists; /* then a missing publication is ERROR_HALT "publication_missing_slot_exists":
+                         it must not be created after the slot */
+};
+
+/* Things worth a log line: "publication created", "replica identity changed", drift. text and
+ * advice live until the call returns. warning: drift or something left undone. */
+typedef void publication_note_fn(void *self, bool warning, const char *text, const char *advice);
+
+/* A missing table, publication or right is ERROR_HALT with the SQL to run. 42710 and 23505 at the
+ * creation mean that somebody was faster: verified again. */
+MUST_CHECK bool publication_ensure(struct db_conn *conn, const struct publication_options *options,
+                                   publication_note_fn *note, void *self, struct error *err);
+
+/* The tables that the publication publishes now (pg_publication_tables), for the routes' check:
+ * each is called with schema and name; visit returns false to end with its error. */
+typedef bool publication_visit_fn(void *self, const char *schema, const char *name,
+                                  struct error *err);
+MUST_CHECK bool publication_each_table(struct db_conn *conn, const char *name,
+                                       publication_visit_fn *visit, void *self, struct error *err);
+
+#endif

@@ -1,0 +1,19 @@
+/* SQLSTATE -> error class and advice, from sqlstate.def: the one place where they are classified.
+ */
+#ifndef POSTGRES_SQLSTATE_H
+#define POSTGRES_SQLSTATE_H
+
+#include "base/error.h"
+
+struct sqlstate_rule {
+    const char *sqlstate; /* five characters, or two for a whole class */
+    enum error_class class;
+    const char *name;
+    const char *advice; /* "" = none */
+};
+
+/* The most specific rule; unknown states are ERROR_RETRY with no advice. NULL or "" (libpq's own
+ * errors: the connection) is ERROR_RECONNECT. */
+const struct sqlstate_rule *sqlstate_find(const char *sqlstate);
+
+#endif

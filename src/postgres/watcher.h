@@ -1,0 +1,53 @@
+/* A thread with one ordinary session beside the stream: it looks at the slot, pings, reads WAL
+ * figures, answers key look-ups, and notices a server that shuts down. It publishes by atomics and
+ * a mailbox; it never logs. When its session is lost it opens a new one with a back-off, for ever.
+ */
+#ifndef POSTGRES_WATCHER_H
+#define POSTGRES_WATCHER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "postgres/db_conn.h"
+#include "postgres/slot.h"
+
+struct watcher;
+
+struct watcher_options {
+    struct db_conn_options conn; /* texts are copied */
+    const char *slot;
+    int64_t interval_ms; /* how often to look at the slot; the ping is at most 1 s apart */
+    struct clock clock;
+};
+
+struct watcher *watcher_start(const struct watcher_options *options);
+void watcher_stop(struct watcher *watcher); /* joins; at most a second; NULL allowed */
+
+/* Any thread. The last look (zeroed before the first) and its age; a torn read is impossible. */
+bool watcher_sight(const struct watcher *watcher, struct slot_sight *out_sight,
+                   int64_t *out_age_ms);
+int64_t watcher_ping_age_ms(const struct watcher *watcher); /* INT64_MAX = never answered */
+bool watcher_connected(const struct watcher *watcher);
+/* The server said 57P01 and refuses with 57P03 (or refuses to be reached): it shuts down. Falls
+ * back to false when a session works again. */
+bool watcher_shutdown_noticed(const struct watcher *watcher);
+/* The last error of the session ("" = none), for /status. */
+void watcher_last_error(const struct watcher *watcher, char *out_text, size_t out_size);
+
+/* Readable (an eventfd) when an answer or a sight has come; the pipeline drains it by
+ * watcher_acknowledge(). */
+int watcher_fd(const struct watcher *watcher);
+void watcher_acknowledge(struct watcher *watcher);
+
+/* Key look-ups, one at a time, from the pipeline's thread. ask() repeats are harmless. */
+enum watcher_key { WATCHER_KEY_PENDING, WATCHER_KEY_FOUND };
+void watcher_ask_key(struct watcher *watcher, uint32_t relation_oid);
+/* FOUND: names of the primary key's columns in key order, count 0 = the table has none (or is
+ * gone); they are copied into the arena. A partition without one takes its own only. */
+enum watcher_key watcher_key_answer(struct watcher *watcher, uint32_t relation_oid,
+                                    struct arena *arena, struct slice **out_names,
+                                    uint16_t *out_count);
+
+#endif

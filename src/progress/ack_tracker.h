@@ -1,0 +1,60 @@
+/* Step 7: which LSN may be confirmed to PostgreSQL.
+ *
+ * The confirmed LSN is the end LSN of the longest prefix of transactions that are committed in
+ * PostgreSQL (closed here) and fully acknowledged by Kafka (every record added is done). Pure: no
+ * I/O, no clock, no lock; it belongs to the pipeline's thread. Broken calls abort (CHECK).
+ *
+ * A ring of entries in commit order. Only the newest may be open. Groups (snapshot chunks) share
+ * the ticket space but stand outside the ring: several may be open, and they move no LSN.
+ *
+ * ticket = generation (16 bits, never 0) | group flag | number. After ack_tracker_restart() tickets
+ * of an older generation are ignored by done(): late reports of an abandoned producer count for
+ * nothing.
+ */
+#ifndef PROGRESS_ACK_TRACKER_H
+#define PROGRESS_ACK_TRACKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "change/lsn.h"
+#include "change/ticket.h"
+
+struct ack_tracker;
+
+/* entry_limit: transactions in the ring at most; a full ring blocks the pipeline. It grows to that.
+ */
+struct ack_tracker *ack_tracker_new(uint32_t entry_limit);
+void ack_tracker_free(struct ack_tracker *tracker);
+CLEANUP_POINTER(struct ack_tracker, ack_tracker_free)
+
+bool ack_tracker_full(const struct ack_tracker *tracker); /* begin() and idle() need room */
+
+ticket_t ack_tracker_begin(struct ack_tracker *tracker); /* one open, at the tail; not when full */
+ticket_t ack_tracker_begin_group(struct ack_tracker *tracker, uint32_t chunk);
+/* count records of this ticket will be sent; call before they are sent. */
+void ack_tracker_add(struct ack_tracker *tracker, ticket_t ticket, uint32_t count);
+void ack_tracker_close(struct ack_tracker *tracker, ticket_t ticket,
+                       lsn_t end); /* groups: LSN_NONE */
+/* A keepalive: everything up to wal_end was sent to us. Ignored while a transaction is open;
+ * otherwise it raises the tail's end when the tail is already fully done and not yet confirmed past
+ * it, or appends an empty entry (merged with an empty tail), so that an outage does not grow it. */
+void ack_tracker_idle(struct ack_tracker *tracker, lsn_t wal_end);
+
+/* One record of the ticket is acknowledged. True: its transaction or chunk is complete now. */
+bool ack_tracker_done(struct ack_tracker *tracker, ticket_t ticket);
+
+lsn_t ack_tracker_confirmed(const struct ack_tracker *tracker); /* never falls */
+
+bool ack_tracker_open(const struct ack_tracker *tracker);          /* a transaction is open */
+uint64_t ack_tracker_in_flight(const struct ack_tracker *tracker); /* records added, not done */
+uint32_t ack_tracker_entries(const struct ack_tracker *tracker);   /* not yet confirmed */
+uint32_t ack_tracker_chunk(const struct ack_tracker *tracker, ticket_t ticket); /* of a group */
+
+/* Resume: the open transaction (if any) stays open, to be continued when it comes again. */
+/* Restart: forgets every entry, group and count; a new generation; confirmed stays. */
+void ack_tracker_restart(struct ack_tracker *tracker);
+uint16_t ack_tracker_generation(const struct ack_tracker *tracker);
+
+#endif
