@@ -56,6 +56,14 @@ foreach(file IN LISTS files)
     ENVIRONMENT "${sanitizer_environment}")
 endforeach()
 
+# Programs for a real PostgreSQL: not ctests, since they need a server; the integration tier runs them.
+file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/integration/*/*_test.c)
+foreach(file IN LISTS files)
+  room_test(integration ${file})
+endforeach()
+
 if(EXISTS ${PROJECT_SOURCE_DIR}/tests/style/style.cmake)
   include(${PROJECT_SOURCE_DIR}/tests/style/style.cmake)
 endif()
+
+include(cmake/docs.cmake)

@@ -63,6 +63,9 @@ static inline void buf_append_byte(struct buf *buf, char byte)
 void buf_append_text(struct buf *buf, const char *text);
 void buf_append_format(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_append_u64(struct buf *buf, uint64_t value); /* decimal */
+/* Shortest decimal that reads back as the same number, with '.' in every locale; "NaN", "+Inf",
+ * "-Inf". */
+void buf_append_real(struct buf *buf, double value);
 
 /* The text with a NUL after it (not counted); "" when failed before anything was written. */
 const char *buf_text(struct buf *buf);

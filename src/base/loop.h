@@ -33,7 +33,8 @@ void loop_timer_clear(struct loop_timer *timer);
 void loop_timer_remove(struct loop_timer *timer); /* NULL allowed */
 
 /* Waits at most max_wait_ms (-1 = until something happens; 0 = only looks), then calls what is due
- * and ready. Returns false once loop_stop() was called (the turn's callbacks still ran). */
+ * and ready. Returns false once loop_stop() was called (the turn's callbacks still ran). The first
+ * turn after the stop does not wait; later ones do, so that a drain can go on turning. */
 bool loop_turn(struct loop *loop, int max_wait_ms);
 
 mono_ms_t loop_now(const struct loop *loop);

@@ -24,6 +24,9 @@ void text_format_duration(int64_t ms, char *out, size_t out_size);
  * (at most a third of the length, at least 2), else NULL. */
 const char *text_nearest(const char *wanted, const char *const *candidates, size_t count);
 
+/* Bytes of the UTF-8 character at the start; 0 = none stands there (RFC 3629: no surrogates, no
+ * overlong forms). */
+size_t text_utf8_size(struct slice text);
 bool text_is_utf8(struct slice text);
 char *text_format(const char *format, ...) PRINTF_LIKE(1, 2); /* memory_free() the result */
 

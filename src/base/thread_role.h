@@ -2,7 +2,7 @@
  * gcc.
  *
  * A role is put on the prototype: `void pipeline_turn(struct pipeline *) ON_PIPELINE_THREAD;`. The
- * thread's entry function calls thread_role_enter(&role_pipeline) first. */
+ * thread's entry function calls thread_role_enter_pipeline() first. */
 #ifndef BASE_THREAD_ROLE_H
 #define BASE_THREAD_ROLE_H
 

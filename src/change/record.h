@@ -33,8 +33,9 @@ struct record_list {
 
 #define RECORD_PARTITION_ANY (-1)
 
-struct record *record_list_add(struct record_list *list); /* zeroed, partition = any */
-void record_list_clear(struct record_list *list);         /* empty, resets the arena */
+/* Zeroed, partition = any. The pointer is good until the next one is added. */
+struct record *record_list_add(struct record_list *list);
+void record_list_clear(struct record_list *list); /* empty, resets the arena */
 void record_list_done(struct record_list *list);
 
 #endif

@@ -33,17 +33,19 @@ struct encoder_options {
 struct encoder_ops {
     const char *name;
     /* Appends the records of INSERT, UPDATE, DELETE or TRUNCATE (one plan per truncated table:
-     * called once each with `plan` of that table). */
+     * called once each with `plan` of that table); other changes and plans that are not routed give
+     * none. On an error the list is as it was. */
     bool (*encode)(const struct encoder_options *options, const struct table_plan *plan,
                    const struct txn *txn, const struct change *change, struct record_list *list,
                    struct error *err);
 };
 
 const struct encoder_ops *encoder_find(const char *name); /* NULL = unknown */
-const char *const *encoder_names(uint32_t *out_count);
-bool encoder_header_parse(const char *name, uint32_t *out_bit);
+const char *const *encoder_names(uint32_t *out_count);    /* static, in the order of the table */
+MUST_CHECK bool encoder_header_parse(const char *name, uint32_t *out_bit); /* false = unknown */
 
-/* Shared by formats: fills record->headers from the options. in encoder_headers.c */
+/* Shared by formats: fills record->headers from the options (encoder_headers.c). Values live in the
+ * list's arena, in the plan, or for ever (operation must). */
 void encoder_headers_add(uint32_t headers, const struct table_plan *plan, const struct txn *txn,
                          const char *operation, struct record_list *list, struct record *record);
 

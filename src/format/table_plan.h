@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "change/relation.h"
 #include "format/value_json.h"
@@ -21,9 +23,9 @@ struct table_plan_column {
 struct table_plan {
     const struct relation *relation;
     uint32_t topic;
-    bool routed;                       /* false: no topic, and unmapped tables are skipped */
-    uint16_t *key_columns;             /* indexes, in key order */
-    uint16_t key_count;                /* 0 = null keys */
+    bool routed;                           /* false: no topic, and unmapped tables are skipped */
+    struct table_plan_column *key_columns; /* in key order */
+    uint16_t key_count;                    /* 0 = null keys */
     struct table_plan_column *columns; /* sorted by name; a column named "operation" is left out */
     uint16_t column_count;
     uint16_t operation_at;       /* before which of `columns` "operation" stands in sorted order */
@@ -32,9 +34,12 @@ struct table_plan {
 };
 
 /* key_names: the columns of the key in order (may be NULL with count 0: null keys). A name that the
- * relation does not have is an ERROR_HALT that names table and column. */
+ * relation does not have, or that is given twice, is an ERROR_HALT that names table and column
+ * ("key_column_missing", "key_column_repeated"). The plan views the relation and must not outlive
+ * it; topic and routed are the caller's to fill. A plan that a thread only reads may be shared. */
 MUST_CHECK bool table_plan_new(const struct relation *relation, const struct slice *key_names,
                                uint16_t key_count, struct table_plan **out_plan, struct error *err);
-void table_plan_free(struct table_plan *plan);
+void table_plan_free(struct table_plan *plan); /* NULL allowed */
+CLEANUP_POINTER(struct table_plan, table_plan_free)
 
 #endif

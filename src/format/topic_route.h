@@ -1,12 +1,14 @@
-/* Table -> topic name: the configured mapping first ("schema.table", or "table" for schema public),
- * then the template, then `unmapped`. Template placeholders: {database} {schema} {table}; bytes
- * that Kafka does not allow in a topic name become '_'. Immutable once made; any thread. */
+/* Table -> topic name: the configured mapping first ("schema.table", or "table" without any point
+ * for schema public), then the template, then `unmapped`. Template placeholders: {database}
+ * {schema} {table}; bytes of their values that Kafka does not allow in a topic name become '_'.
+ * Immutable once made; any thread. */
 #ifndef FORMAT_TOPIC_ROUTE_H
 #define FORMAT_TOPIC_ROUTE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/slice.h"
 
@@ -26,14 +28,17 @@ struct topic_route_options {
 };
 
 struct topic_route;
-/* ERROR_CONFIG on a bad template or an invalid topic name. Copies everything. */
+/* ERROR_CONFIG on a bad template ("topic_template_invalid"), an invalid topic name
+ * ("topic_name_invalid") or two topics for one table ("topic_mapping_conflict"). Copies everything.
+ */
 MUST_CHECK bool topic_route_new(const struct topic_route_options *options,
                                 struct topic_route **out_route, struct error *err);
-void topic_route_free(struct topic_route *route);
+void topic_route_free(struct topic_route *route); /* NULL allowed */
+CLEANUP_POINTER(struct topic_route, topic_route_free)
 
-/* *out_topic = a name that memory_free() takes, or NULL when the table is to be skipped. False: no
- * topic for this table and unmapped tables fail (ERROR_HALT, names the table and says what to add).
- */
+/* *out_topic = a name that memory_free() takes, or NULL when the table is to be skipped. False,
+ * ERROR_HALT: no topic for this table and unmapped tables fail ("topic_unmapped": names the table
+ * and says what to add), or the template makes a name that Kafka refuses ("topic_name_invalid"). */
 MUST_CHECK bool topic_route_find(const struct topic_route *route, struct slice schema,
                                  struct slice table, char **out_topic, struct error *err);
 

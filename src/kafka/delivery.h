@@ -19,6 +19,7 @@
 #include "base/slice.h"
 #include "change/record.h"
 #include "change/ticket.h"
+#include "kafka/topic_table.h"
 
 enum { DELIVERY_RECORD_COST = 256, DELIVERY_HEADER_COST = 96 };
 
@@ -67,10 +68,11 @@ struct delivery_ops {
     void (*free)(struct delivery *);
 };
 
-/* Implementations start with this. */
+/* Implementations start with this. All zero is a valid beginning for stats and topics. */
 struct delivery {
     const struct delivery_ops *ops;
     struct delivery_stats stats;
+    struct topic_table topics;
 };
 
 /* A stable id for a topic name, for the life of the delivery (it outlives a rebuild of the
@@ -85,8 +87,9 @@ const char *delivery_topic_name(const struct delivery *delivery, uint32_t topic)
 MUST_CHECK enum delivery_send delivery_send(struct delivery *delivery, const struct record *record,
                                             ticket_t ticket, struct error *err);
 
-/* Asks for a DELIVERY_CUT event once everything sent so far is safe. progress is what a
- * transactional delivery stores with it; the plain one ignores it. */
+/* Asks for a DELIVERY_CUT event once everything sent so far is safe; until then send answers FULL.
+ * A later cut takes the place of one that waits. progress is what a transactional delivery stores
+ * with it; the others ignore it. */
 void delivery_cut(struct delivery *delivery, uint64_t cut, struct slice progress);
 
 /* The next event that is there now; false = none. Call until false when fd() is readable. */
@@ -97,7 +100,8 @@ int delivery_fd(
 /* Purges what is queued; no event of what was sent before follows. Writes may still be on the wire.
  */
 void delivery_abandon(struct delivery *delivery);
-bool delivery_quiet(const struct delivery *delivery); /* no request is unanswered */
+/* No request is unanswered. After abandon it becomes true only while delivery_next() is called. */
+bool delivery_quiet(const struct delivery *delivery);
 /* After abandon or LOST: a new producer; topic ids stay. The old one is destroyed elsewhere (a
  * janitor thread), since that may block. */
 MUST_CHECK bool delivery_rebuild(struct delivery *delivery, struct error *err);
@@ -111,7 +115,21 @@ CLEANUP_POINTER(struct delivery, delivery_free)
 /* kafka/delivery_null.c: acknowledges everything at once; prints nothing. */
 struct delivery *delivery_null_new(void);
 /* kafka/delivery_stdout.c: one JSON line a record: {"topic","partition"?,"key","value","headers"}
- * on the descriptor; acknowledged when written. Key and value are written as JSON text or JSON. */
+ * on the descriptor (not owned); acknowledged when written. Key, value and headers' values are JSON
+ * texts, or null; a byte that is not UTF-8 becomes U+FFFD. Waits while the descriptor's reader is
+ * slow. A failed write is LOST (ERROR_HALT); the process must ignore SIGPIPE. */
 struct delivery *delivery_stdout_new(int fd);
+
+/* For implementations. The counters have one writer, the pipeline's thread. */
+
+/* What the record counts in flight. */
+uint64_t delivery_record_cost(const struct record *record);
+void delivery_count_sent(struct delivery *delivery, const struct record *record, uint64_t cost);
+/* One record is not in flight any more, whatever became of it. */
+void delivery_count_settled(struct delivery *delivery, uint64_t cost);
+void delivery_count_acked(struct delivery *delivery, int64_t now_unix_us);
+void delivery_count_refused(struct delivery *delivery);
+/* Nothing is in flight any more: everything was settled at once, or given up. */
+void delivery_count_none_in_flight(struct delivery *delivery);
 
 #endif

@@ -32,7 +32,7 @@ struct producer_options {
     const char *balancer;    /* a name of partitioner.h */
     bool allow_auto_topic_creation;
     int64_t in_flight_bytes; /* our cap, see delivery.h */
-    int64_t max_attempts;    /* retries; INT64_MAX or 0 = librdkafka's largest */
+    int64_t max_attempts;    /* 0 or INT64_MAX = without end */
     const struct producer_property *properties;
     uint32_t property_count;
 };
@@ -42,7 +42,10 @@ struct producer_options {
 MUST_CHECK bool producer_options_build(const struct producer_options *options,
                                        rd_kafka_conf_t **out_conf, struct error *err);
 
-/* Checks without building (used by the configuration check); same errors. */
+/* The same errors, for a configuration check. Files that properties name are not opened. */
 MUST_CHECK bool producer_options_check(const struct producer_options *options, struct error *err);
+
+/* How large a record may be on the wire: message.max.bytes. */
+int64_t producer_options_message_max_bytes(const rd_kafka_conf_t *conf);
 
 #endif

@@ -2,10 +2,12 @@
  *
  * One thread at a time. Every wait polls the interrupt's stop descriptor (base/interrupt.h) and
  * returns ERROR_STOPPED when it is readable. Session settings that fix the text output are set on
- * every connection (facts: client_encoding UTF8, DateStyle ISO, IntervalStyle postgres,
- * extra_float_digits 3, TimeZone UTC, bytea_output hex, row_security off, no statement, lock or
- * idle time-outs). application_name is ours. Passwords are read from password_file at each open;
- * PGPASSFILE, PGSERVICE and other PG* environment variables have no effect.
+ * every connection (client_encoding UTF8, DateStyle ISO, IntervalStyle postgres,
+ * extra_float_digits 3, TimeZone UTC, bytea_output hex, row_security off, search_path pg_catalog,
+ * no statement, lock or idle time-outs). application_name is ours. Passwords are read from
+ * password_file at each open; PG* environment variables and ~/.pgpass have no effect (but see
+ * db_conn_forget_environment()). The connection is non-blocking (PQisnonblocking()), drops notices,
+ * and of several hosts takes the primary.
  *
  * Errors: class and advice by SQLSTATE from sqlstate.def; a lost connection is ERROR_RECONNECT.
  */
@@ -49,6 +51,11 @@ struct db_conn {
 MUST_CHECK bool db_conn_open(const struct db_conn_options *options, struct interrupt interrupt,
                              struct db_conn **out_conn, struct error *err);
 void db_conn_close(struct db_conn *conn); /* NULL allowed */
+
+/* Removes from the environment what libpq obeys whatever the caller sets: PGSERVICE (a service that
+ * is not defined makes every connection fail), PGDATESTYLE, PGTZ, PGGEQO. Call it at the start of a
+ * program, while there is one thread. */
+void db_conn_forget_environment(void);
 CLEANUP_POINTER(struct db_conn, db_conn_close)
 
 /* One statement with text parameters; *out_result is PQclear()ed by the caller; NULL out_result
@@ -60,6 +67,10 @@ MUST_CHECK bool db_conn_query(struct db_conn *conn, int64_t deadline_ms, const c
 /* The same in the simple protocol (replication commands); no parameters. */
 MUST_CHECK bool db_conn_simple(struct db_conn *conn, int64_t deadline_ms, const char *sql,
                                PGresult **out_result, struct error *err);
+/* The result of a statement whose wait ended with ERROR_STOPPED or "timeout"; this wait is not
+ * stopped by the interrupt. */
+MUST_CHECK bool db_conn_await(struct db_conn *conn, int64_t deadline_ms, PGresult **out_result,
+                              struct error *err);
 
 /* Quoted by libpq; memory_free() the result. A name that cannot be quoted (bad encoding) is an
  * error. */

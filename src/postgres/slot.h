@@ -25,7 +25,8 @@ struct slot_sight {
     char plugin[64];
     char database[64];
     char holder[64];       /* application_name of the active pid when we may see it */
-    char invalidation[48]; /* 17+: invalidation_reason; else "" */
+    char invalidation[48]; /* 17+: invalidation_reason; 16: "conflict" on a standby; else ""
+                            */
     enum slot_wal_status wal_status;
     lsn_t restart_lsn, confirmed_flush;
     lsn_t current_lsn;           /* pg_current_wal_lsn() (on a standby: the replayed one) */
@@ -37,19 +38,22 @@ const char *slot_wal_status_name(enum slot_wal_status status);
 MUST_CHECK bool slot_look(struct db_conn *conn, const char *name, struct slot_sight *out_sight,
                           struct error *err);
 
-/* What can be wrong with an existing slot for us: another plugin or database, physical, lost,
- * invalidated: ERROR_HALT with advice. Busy and creating are not errors here. database: ours. */
+/* What can be wrong with an existing slot for us, each ERROR_HALT with advice: "slot_physical",
+ * "slot_other_plugin", "slot_other_database", "slot_lost", "slot_invalidated" (and "slot_missing"
+ * when it does not exist). Busy and creating are not errors here. database: ours. */
 MUST_CHECK bool slot_verify(const struct slot_sight *sight, const char *name, const char *database,
                             struct error *err);
 
 /* Called about each second while creation waits: pid = the backend whose transaction it waits for
- * (0 = not known), application = its application_name. */
+ * (0 = not known, or a prepared transaction, which `application` then says), application = its
+ * application_name. */
 typedef void slot_waiting_fn(void *self, int32_t pid, const char *application, int64_t waited_ms);
 
 /* CREATE_REPLICATION_SLOT ... LOGICAL pgoutput on `replication` (no snapshot kept: NOEXPORT), in
  * the syntax of the server's version. `session`, an ordinary one, finds whom it waits for. 42710 is
- * ERROR_WAIT "slot_appeared": look again. wal_level < logical, no right, no free slot: ERROR_HALT
- * with advice. */
+ * ERROR_WAIT "slot_appeared": look again. wal_level < logical, no free slot: ERROR_HALT with advice
+ * (without the right `replication` could not be opened). After a failure or a stop no slot of ours
+ * is left; `replication` is then closed by the caller. */
 MUST_CHECK bool slot_create(struct db_conn *replication, struct db_conn *session, const char *name,
                             slot_waiting_fn *waiting, void *self, lsn_t *out_consistent_point,
                             struct error *err);

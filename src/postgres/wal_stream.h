@@ -2,9 +2,10 @@
  *
  * Protocol: https://www.postgresql.org/docs/current/protocol-replication.html. CopyData in: 'w'
  * XLogData, 'k' keepalive; out: 'r' Standby Status Update (34 bytes). Status updates are sent by
- * wal_stream_tick(): when a reply was asked for (at most every 10 ms), when the confirmed LSN rose
- * (at most every status_interval_ms / 10 or at once after 100 ms), and at least every
- * status_interval_ms; independent of reading. flush never goes back; write = flush = apply.
+ * wal_stream_tick(): when a reply was asked for, 10 ms after the last status at the earliest; when
+ * the confirmed LSN rose, 100 ms after the last one; and at least every status_interval_ms;
+ * independent of reading. While the socket takes no bytes, at most one waits to be sent. flush
+ * never goes back; write = flush = apply; LSN_NONE is sent as 0, which the server ignores.
  */
 #ifndef POSTGRES_WAL_STREAM_H
 #define POSTGRES_WAL_STREAM_H
@@ -61,12 +62,14 @@ uint64_t wal_stream_bytes(const struct wal_stream *stream);   /* received payloa
 void wal_stream_confirm(struct wal_stream *stream, lsn_t confirmed) ON_PIPELINE_THREAD;
 lsn_t wal_stream_confirmed(const struct wal_stream *stream); /* the last one sent to the server */
 
-/* Sends what is due; *out_next = when to call it again at the latest. */
+/* Sends what is due; *out_next = when to call it again at the latest. With wants_write, libpq may
+ * have read from the socket as well: ask wal_stream_next() before waiting. */
 MUST_CHECK bool wal_stream_tick(struct wal_stream *stream, mono_ms_t *out_next, struct error *err)
     ON_PIPELINE_THREAD;
 
 /* The clean end: final status, CopyDone, discards until the server's CopyDone or `limit_ms`. True:
- * the server saw the final status. Frees nothing. */
+ * the server saw the final status. Frees nothing; the stop descriptor does not interrupt it;
+ * nothing is sent after it. */
 MUST_CHECK bool wal_stream_finish(struct wal_stream *stream, int64_t limit_ms, struct error *err)
     ON_PIPELINE_THREAD;
 /* Closes the connection (which frees the slot) and frees the stream; NULL allowed. */

@@ -9,7 +9,13 @@
  *
  * ticket = generation (16 bits, never 0) | group flag | number. After ack_tracker_restart() tickets
  * of an older generation are ignored by done(): late reports of an abandoned producer count for
- * nothing.
+ * nothing. Everywhere else an old ticket is a broken call.
+ *
+ * Resume (the connection was lost, the producer is healthy) needs no call: an open transaction
+ * stays open, and its ticket goes on when the same transaction comes again. When another one comes
+ * instead, the caller restarts.
+ *
+ * Every call is O(1) (amortised); memory is taken only when the ring or the groups grow.
  */
 #ifndef PROGRESS_ACK_TRACKER_H
 #define PROGRESS_ACK_TRACKER_H
@@ -29,17 +35,20 @@ struct ack_tracker *ack_tracker_new(uint32_t entry_limit);
 void ack_tracker_free(struct ack_tracker *tracker);
 CLEANUP_POINTER(struct ack_tracker, ack_tracker_free)
 
-bool ack_tracker_full(const struct ack_tracker *tracker); /* begin() and idle() need room */
+bool ack_tracker_full(const struct ack_tracker *tracker); /* begin() needs room */
 
 ticket_t ack_tracker_begin(struct ack_tracker *tracker); /* one open, at the tail; not when full */
 ticket_t ack_tracker_begin_group(struct ack_tracker *tracker, uint32_t chunk);
 /* count records of this ticket will be sent; call before they are sent. */
 void ack_tracker_add(struct ack_tracker *tracker, ticket_t ticket, uint32_t count);
-void ack_tracker_close(struct ack_tracker *tracker, ticket_t ticket,
-                       lsn_t end); /* groups: LSN_NONE */
+/* end: of the Commit; groups: LSN_NONE. An end below an earlier one (something came again) moves
+ * nothing back. True: complete now, since every record of it is done already. */
+bool ack_tracker_close(struct ack_tracker *tracker, ticket_t ticket, lsn_t end);
 /* A keepalive: everything up to wal_end was sent to us. Ignored while a transaction is open;
- * otherwise it raises the tail's end when the tail is already fully done and not yet confirmed past
- * it, or appends an empty entry (merged with an empty tail), so that an outage does not grow it. */
+ * otherwise it raises the tail's end when nothing of the tail is in flight, or appends an empty
+ * entry, which the next keepalive raises: an outage does not grow the ring. With an empty ring it
+ * is confirmed at once; with a full one it is left out, since a later one says the same and more.
+ */
 void ack_tracker_idle(struct ack_tracker *tracker, lsn_t wal_end);
 
 /* One record of the ticket is acknowledged. True: its transaction or chunk is complete now. */
@@ -50,9 +59,9 @@ lsn_t ack_tracker_confirmed(const struct ack_tracker *tracker); /* never falls *
 bool ack_tracker_open(const struct ack_tracker *tracker);          /* a transaction is open */
 uint64_t ack_tracker_in_flight(const struct ack_tracker *tracker); /* records added, not done */
 uint32_t ack_tracker_entries(const struct ack_tracker *tracker);   /* not yet confirmed */
-uint32_t ack_tracker_chunk(const struct ack_tracker *tracker, ticket_t ticket); /* of a group */
+/* Of a group; also right after it was completed, until the next begin_group(). */
+uint32_t ack_tracker_chunk(const struct ack_tracker *tracker, ticket_t ticket);
 
-/* Resume: the open transaction (if any) stays open, to be continued when it comes again. */
 /* Restart: forgets every entry, group and count; a new generation; confirmed stays. */
 void ack_tracker_restart(struct ack_tracker *tracker);
 uint16_t ack_tracker_generation(const struct ack_tracker *tracker);

@@ -1,0 +1,227 @@
+#include "config/config_check.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "config/config_private.h"
+
+struct check {
+    const struct config *config;
+    struct config_problems *problems;
+};
+
+/* PostgreSQL's own limits: NAMEDATALEN - 1, MaxHeapAttributeNumber. */
+enum { SLOT_NAME_MAX_BYTES = 63, TABLE_COLUMN_MAX = 1600 };
+
+static const char *where_of(const struct check *check, const char *path)
+{
+    const struct config_option *option = config_option_find(slice_of(path));
+    CHECK(option != NULL);
+    return check->config->private->given[config_option_index(option)].where;
+}
+
+#define complain(check, path, ...)                                                                 \
+    config_problems_add((check)->problems, where_of(check, path), path, __VA_ARGS__)
+
+static uint32_t count_parts(const char *text)
+{
+    uint32_t count = 1;
+    for (; *text != '\0'; text++)
+        count += *text == ',';
+    return count;
+}
+
+static bool is_port(struct slice text)
+{
+    int64_t port = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || port > UINT16_MAX)
+            return false;
+        port = port * 10 + (text.data[i] - '0');
+    }
+    return port >= 1 && port <= UINT16_MAX;
+}
+
+static void check_ports(const struct check *check)
+{
+    const char *text = check->config->cdc_port;
+    while (true) {
+        size_t size = strcspn(text, ",");
+        if (!is_port((struct slice){ text, size })) {
+            complain(check, "cdc.port",
+                     "expected a port from 1 to 65535, or one for each host separated by commas; "
+                     "got \"%s\"",
+                     check->config->cdc_port);
+            return;
+        }
+        if (text[size] == '\0')
+            break;
+        text += size + 1;
+    }
+    uint32_t ports = count_parts(check->config->cdc_port);
+    const char *host = check->config->cdc_host;
+    if (host != NULL && ports > 1 && ports != count_parts(host))
+        complain(check, "cdc.port", "expected one port, or as many as cdc.host has hosts (%u)",
+                 count_parts(host));
+}
+
+static void check_password(const struct check *check)
+{
+    const char *file = check->config->cdc_password_file;
+    if (file == NULL)
+        return;
+    struct error err = ERROR_INIT;
+    char *secret;
+    if (secret_read(file, &secret, &err))
+        secret_free(secret);
+    else
+        complain(check, "cdc.passwordFile", "%s", err.text);
+}
+
+static void check_tls(const struct check *check)
+{
+    if (check->config->cdc_ssl_key != NULL && check->config->cdc_ssl_cert == NULL)
+        complain(check, "cdc.sslKey", "needs cdc.sslCert as well");
+    if (check->config->cdc_ssl_cert != NULL && check->config->cdc_ssl_key == NULL)
+        complain(check, "cdc.sslCert", "needs cdc.sslKey as well");
+}
+
+static void check_slot(const struct check *check)
+{
+    const char *name = check->config->cdc_slot_name;
+    if (name == NULL)
+        return;
+    size_t size = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    if (name[size] != '\0' || size > SLOT_NAME_MAX_BYTES)
+        complain(check, "cdc.slot.name", "expected 1 to 63 of a-z, 0-9 and _; got \"%s\"", name);
+}
+
+static void check_replica_identity(const struct check *check, const struct config_table *table,
+                                   uint32_t index)
+{
+    bool using_index =
+        table->replica_identity != NULL && strcmp(table->replica_identity, "USING INDEX") == 0;
+    char *path = text_format("cdc.publication.tables[%u].replicaIdentityIndex", index);
+    if (using_index && table->replica_identity_index == NULL)
+        config_problems_add(check->problems, table->origin, path,
+                            "required with replicaIdentity USING INDEX");
+    if (!using_index && table->replica_identity_index != NULL)
+        config_problems_add(check->problems, table->origin, path,
+                            "needs replicaIdentity USING INDEX");
+    memory_free(path);
+}
+
+static bool list_has(const struct config_list *list, const char *text)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i], text) == 0)
+            return true;
+    return false;
+}
+
+static void check_columns(const struct check *check, const struct config_table *table,
+                          uint32_t index)
+{
+    if (table->columns.count > TABLE_COLUMN_MAX || table->key_columns.count > TABLE_COLUMN_MAX) {
+        char *path = text_format("cdc.publication.tables[%u]", index);
+        config_problems_add(check->problems, table->origin, path, "a table has at most %d columns",
+                            TABLE_COLUMN_MAX);
+        memory_free(path);
+        return;
+    }
+    for (uint32_t i = 0; table->columns.count > 0 && i < table->key_columns.count; i++) {
+        if (list_has(&table->columns, table->key_columns.items[i]))
+            continue;
+        char *path = text_format("cdc.publication.tables[%u].keyColumns[%u]", index, i);
+        config_problems_add(check->problems, table->origin, path,
+                            "column \"%s\" is not among the published columns",
+                            table->key_columns.items[i]);
+        memory_free(path);
+    }
+}
+
+static bool same_table(const struct config_table *a, const struct config_table *b)
+{
+    return strcmp(a->schema, b->schema) == 0 && strcmp(a->name, b->name) == 0;
+}
+
+/* A NUL between schema and name: they hold none. */
+static uint64_t table_hash(const struct config_table *table)
+{
+    size_t schema_size = strlen(table->schema) + 1;
+    size_t size = schema_size + strlen(table->name);
+    char *text = memory_alloc(size + 1);
+    memcpy(text, table->schema, schema_size);
+    memcpy(text + schema_size, table->name, size - schema_size);
+    uint64_t hash = map_hash((struct slice){ text, size });
+    memory_free(text);
+    return hash;
+}
+
+static void check_tables(const struct check *check)
+{
+    const struct config_tables *tables = &check->config->cdc_publication_tables;
+    AUTO(struct map, map_done)
+    seen = MAP_INIT;
+    for (uint32_t i = 0; i < tables->count; i++) {
+        struct config_table *table = &tables->items[i];
+        if (table->name == NULL)
+            continue;
+        const struct config_table *first = map_put(&seen, table_hash(table), table);
+        if (first != NULL && same_table(first, table)) {
+            char *path = text_format("cdc.publication.tables[%u]", i);
+            config_problems_add(check->problems, table->origin, path,
+                                "table \"%s\" of schema \"%s\" is given twice", table->name,
+                                table->schema);
+            memory_free(path);
+        }
+        check_replica_identity(check, table, i);
+        check_columns(check, table, i);
+    }
+}
+
+/* schema.table or table; each part may be any text but the empty one. */
+static bool is_table_name(const char *name)
+{
+    const char *dot = strchr(name, '.');
+    return *name != '\0' && dot != name && (dot == NULL || dot[1] != '\0');
+}
+
+static void check_mapping(const struct check *check)
+{
+    const struct config_map *map = &check->config->kafka_table_topic_mapping;
+    for (uint32_t i = 0; i < map->count; i++) {
+        if (!is_table_name(map->pairs[i].name))
+            complain(check, "kafka.tableTopicMapping",
+                     "expected schema.table or table as a name; got \"%s\"", map->pairs[i].name);
+        if (*map->pairs[i].value == '\0')
+            complain(check, "kafka.tableTopicMapping", "the topic of \"%s\" must not be empty",
+                     map->pairs[i].name);
+    }
+}
+
+static void check_sizes(const struct check *check)
+{
+    if (check->config->kafka_max_in_flight_bytes < check->config->kafka_producer_batch_bytes)
+        complain(check, "kafka.maxInFlightBytes",
+                 "must not be smaller than kafka.producerBatchBytes (%" PRId64 " < %" PRId64 ")",
+                 check->config->kafka_max_in_flight_bytes,
+                 check->config->kafka_producer_batch_bytes);
+}
+
+void config_check_all(const struct config *config, struct config_problems *problems)
+{
+    const struct check check = { config, problems };
+    check_ports(&check);
+    check_password(&check);
+    check_tls(&check);
+    check_slot(&check);
+    check_tables(&check);
+    check_mapping(&check);
+    check_sizes(&check);
+}

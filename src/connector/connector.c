@@ -1,0 +1,581 @@
+#include "connector/connector.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/backoff.h"
+#include "base/loop.h"
+#include "base/memory.h"
+#include "connector/endpoints.h"
+#include "connector/handler_builtin.h"
+#include "connector/pipeline.h"
+#include "connector/session.h"
+#include "connector/settings.h"
+#include "connector/slot_only.h"
+#include "kafka/delivery_plain.h"
+
+enum {
+    CONNECTOR_RING_ENTRIES = 1 << 20, /* transactions unconfirmed at most; the ring grows to it */
+    CONNECTOR_QUIET_LIMIT_MS = 1000,
+    CONNECTOR_RETRY_FIRST_MS = 200,
+    CONNECTOR_RETRY_MAX_MS = 10000,
+    CONNECTOR_HALT_FIRST_MS = 5000,
+    CONNECTOR_HALT_MAX_MS = 60000,
+    CONNECTOR_WAIT_SLICE_MS = 500,
+};
+
+struct connector {
+    struct connector_options with;
+    struct settings *settings;
+    struct session_options session;
+    struct session_memory memory;
+    struct clock clock;
+    struct gate gate;
+    struct status status;
+    struct metrics *metrics;
+    struct endpoints *endpoints;
+    struct http_server *http;
+
+    struct loop *loop;
+    struct delivery *delivery;
+    struct ack_tracker *tracker;
+    struct watcher *watcher;
+    struct handler handler;
+    struct pipeline *pipeline;
+
+    struct wal_stream *stream; /* while streaming */
+    struct backoff retry, halt;
+    struct error error; /* why the last state ended */
+    struct error fatal; /* why it halted, while it is halted and after it left because of that */
+    bool dirty;         /* the producer may hold records of a stream that ended */
+
+    int stop_fd, over_fd;
+    bool running;
+    pthread_t thread;
+};
+
+static void signal_fd(int fd)
+{
+    uint64_t one = 1;
+    ssize_t written = write(fd, &one, sizeof(one));
+    (void)written; /* a full eventfd is readable already */
+}
+
+static bool readable(int fd, int64_t wait_ms)
+{
+    struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+    return poll(&poll_fd, 1, (int)wait_ms) > 0;
+}
+
+static void mark_turn(void *self)
+{
+    struct connector *connector = self;
+    atomic_store(&connector->status.turned_ms, clock_now(&connector->clock).value);
+    atomic_store(&connector->status.started, true);
+}
+
+/* What the Kafka client says while nothing streams. */
+static void log_notes(struct connector *connector)
+{
+    struct delivery_event event;
+    while (delivery_next(connector->delivery, &event)) {
+        if (event.kind == DELIVERY_NOTE)
+            log_failure(connector->with.log, LOG_WARN, "the Kafka client reports", event.err);
+    }
+}
+
+enum rest { REST_OVER, REST_SEEN, REST_STOP };
+
+/* Waits until the time is over, the watcher has looked again (when asked for), or a stop. */
+static enum rest rest_until(struct connector *connector, mono_ms_t until, bool sights)
+{
+    for (;;) {
+        mark_turn(connector);
+        log_notes(connector);
+        int64_t left = mono_ms_since(until, clock_now(&connector->clock));
+        int64_t slice = left < CONNECTOR_WAIT_SLICE_MS ? left : CONNECTOR_WAIT_SLICE_MS;
+        struct pollfd fds[] = {
+            { .fd = connector->stop_fd, .events = POLLIN },
+            { .fd = sights ? watcher_fd(connector->watcher) : -1, .events = POLLIN },
+        };
+        (void)poll(fds, COUNT_OF(fds), slice > 0 ? (int)slice : 0);
+        if ((fds[0].revents & POLLIN) != 0)
+            return REST_STOP;
+        if ((fds[1].revents & POLLIN) != 0) {
+            watcher_acknowledge(connector->watcher);
+            return REST_SEEN;
+        }
+        if (left <= 0)
+            return REST_OVER;
+    }
+}
+
+/* True: asked to stop. */
+static bool rest(struct connector *connector, int64_t wait_ms)
+{
+    mono_ms_t until = mono_ms_add(clock_now(&connector->clock), wait_ms);
+    return rest_until(connector, until, false) == REST_STOP;
+}
+
+/* What the class of an error means for the connector's life: the one place where it is decided. */
+static enum life_cycle_event event_of(enum error_class class)
+{
+    switch (class) {
+    case ERROR_RETRY:
+    case ERROR_RECONNECT:
+    case ERROR_NONE:
+        return LIFE_CYCLE_ON_FAILED;
+    case ERROR_WAIT:
+    case ERROR_STEP_DOWN:
+        return LIFE_CYCLE_ON_SLOT_BUSY;
+    case ERROR_HALT:
+    case ERROR_CONFIG:
+    case ERROR_BUG:
+        return LIFE_CYCLE_ON_HALT;
+    case ERROR_STOPPED:
+        return LIFE_CYCLE_ON_STOP;
+    }
+    return LIFE_CYCLE_ON_HALT;
+}
+
+/* A new stream begins with an empty tracker and a producer that holds nothing of the old one. */
+static bool clean(struct connector *connector)
+{
+    if (!connector->dirty)
+        return true;
+    ack_tracker_restart(connector->tracker);
+    if (!delivery_rebuild(connector->delivery, &connector->error))
+        return false;
+    connector->dirty = false;
+    return true;
+}
+
+static const struct interrupt *interrupt_of(struct connector *connector, struct interrupt *out)
+{
+    *out = (struct interrupt){ connector->stop_fd, mark_turn, connector };
+    return out;
+}
+
+/* Each state's work; what happened is the event that it returns. */
+
+ON_PIPELINE_THREAD static enum life_cycle_event run_starting(struct connector *connector)
+{
+    connector->gate.report(connector->gate.self, GATE_STARTING, NULL);
+    struct interrupt interrupt;
+    if (clean(connector) &&
+        session_open(&connector->session, &connector->memory, *interrupt_of(connector, &interrupt),
+                     &connector->stream, &connector->error))
+        return LIFE_CYCLE_ON_STREAM_OPEN;
+    enum life_cycle_event event = event_of(connector->error.class);
+    if (event != LIFE_CYCLE_ON_FAILED)
+        return event;
+    status_count(&connector->status.failures, 1);
+    int64_t wait_ms = backoff_next_ms(&connector->retry);
+    log_failure(connector->with.log, LOG_WARN, "cannot start streaming; trying again",
+                &connector->error);
+    status_set_reason(&connector->status, &connector->error);
+    return rest(connector, wait_ms) ? LIFE_CYCLE_ON_STOP : event;
+}
+
+/* Free, and seen to be so since we became standby. */
+static bool slot_is_free(struct connector *connector, mono_ms_t since)
+{
+    struct slot_sight sight;
+    int64_t age_ms;
+    bool seen = watcher_sight(connector->watcher, &sight, &age_ms) &&
+                age_ms < mono_ms_since(clock_now(&connector->clock), since);
+    connector->gate.report(connector->gate.self, GATE_STARTING, seen ? &sight : NULL);
+    return seen && watcher_connected(connector->watcher) && !sight.active && !sight.creating &&
+           connector->gate.may_start(connector->gate.self);
+}
+
+static enum life_cycle_event run_standby(struct connector *connector)
+{
+    int64_t interval_ms = connector->settings->config->cdc_slot_slot_activity_checker_interval_ms;
+    mono_ms_t since = clock_now(&connector->clock);
+    for (;;) {
+        mono_ms_t until = mono_ms_add(clock_now(&connector->clock), interval_ms);
+        if (rest_until(connector, until, true) == REST_STOP)
+            return LIFE_CYCLE_ON_STOP;
+        if (slot_is_free(connector, since))
+            return LIFE_CYCLE_ON_SLOT_FREE;
+    }
+}
+
+ON_PIPELINE_THREAD static enum life_cycle_event run_streaming(struct connector *connector)
+{
+    backoff_reset(&connector->retry);
+    backoff_reset(&connector->halt);
+    status_set_reason(&connector->status, NULL);
+    status_count(&connector->status.stream_starts, 1);
+    connector->gate.report(connector->gate.self, GATE_STREAMING, NULL);
+    connector->dirty = true;
+    if (pipeline_run(connector->pipeline, connector->stream, &connector->error) == PIPELINE_STOPPED)
+        return LIFE_CYCLE_ON_STOP;
+    status_count(&connector->status.failures, 1);
+    status_set_reason(&connector->status, &connector->error);
+    connector->memory.last_confirmed = ack_tracker_confirmed(connector->tracker);
+    return event_of(connector->error.class);
+}
+
+static enum life_cycle_event run_halted(struct connector *connector)
+{
+    connector->gate.report(connector->gate.self, GATE_STALLED, NULL);
+    if (connector->settings->config->cdc_on_halt == CONFIG_ON_HALT_EXIT)
+        return LIFE_CYCLE_ON_STOP;
+    int64_t wait_ms = backoff_next_ms(&connector->halt);
+    return rest(connector, wait_ms) ? LIFE_CYCLE_ON_STOP : LIFE_CYCLE_ON_RETRY;
+}
+
+/* A live process never frees the slot while its producer can still write: purge, wait until
+ * requests are answered, then close PostgreSQL. */
+ON_PIPELINE_THREAD static void release_stream(struct connector *connector)
+{
+    if (connector->stream == NULL)
+        return;
+    delivery_abandon(connector->delivery);
+    mono_ms_t until = mono_ms_add(clock_now(&connector->clock), CONNECTOR_QUIET_LIMIT_MS);
+    struct delivery_event event;
+    while (!delivery_quiet(connector->delivery) &&
+           mono_ms_before(clock_now(&connector->clock), until)) {
+        (void)readable(delivery_fd(connector->delivery), 10);
+        while (delivery_next(connector->delivery, &event))
+            ;
+    }
+    if (!delivery_quiet(connector->delivery))
+        log_warn(connector->with.log,
+                 "requests to Kafka are still unanswered: their records may arrive late");
+    wal_stream_close(connector->stream);
+    connector->stream = NULL;
+}
+
+static enum life_cycle_event run_stopping(struct connector *connector UNUSED)
+{
+    return LIFE_CYCLE_ON_ENDED;
+}
+
+ON_PIPELINE_THREAD static enum life_cycle_event run_state(struct connector *connector,
+                                                          enum life_cycle_state state)
+{
+    switch (state) {
+    case LIFE_CYCLE_STARTING:
+        return run_starting(connector);
+    case LIFE_CYCLE_STANDBY:
+        return run_standby(connector);
+    case LIFE_CYCLE_STREAMING:
+        return run_streaming(connector);
+    case LIFE_CYCLE_HALTED:
+        return run_halted(connector);
+    case LIFE_CYCLE_STOPPING:
+    case LIFE_CYCLE_OVER:
+    case LIFE_CYCLE_STATE_COUNT:
+        break;
+    }
+    return run_stopping(connector);
+}
+
+static void log_transition(struct connector *connector, const struct life_cycle_row *row)
+{
+    const struct error *error = &connector->error;
+    const char *next = life_cycle_state_name(row->next);
+    const char *before = life_cycle_state_name(row->state);
+    if (error->class == ERROR_NONE || error->class == ERROR_STOPPED) {
+        log_info(connector->with.log, next, LOG_STR("before", before),
+                 LOG_STR("meaning", row->meaning), LOG_STR("slot", connector->session.slot));
+        return;
+    }
+    enum log_level level = row->next == LIFE_CYCLE_HALTED    ? LOG_ERROR
+                           : row->next == LIFE_CYCLE_STANDBY ? LOG_INFO
+                                                             : LOG_WARN;
+    log_event(connector->with.log, level, next, LOG_STR("before", before),
+              LOG_STR("meaning", row->meaning), LOG_STR("slot", connector->session.slot),
+              LOG_STR("class", error_class_name(error->class)), LOG_STR("code", error->code),
+              LOG_STR("error", error->text),
+              LOG_STR("advice", error->advice[0] != '\0' ? error->advice : NULL));
+}
+
+static void enter(struct connector *connector, const struct life_cycle_row *row)
+{
+    if (row->next != row->state) {
+        log_transition(connector, row);
+        status_set_state(&connector->status, row->next, clock_wall_us(&connector->clock));
+    }
+    if (row->next == LIFE_CYCLE_HALTED || row->next == LIFE_CYCLE_STANDBY)
+        status_set_reason(&connector->status, &connector->error);
+    if (row->next == LIFE_CYCLE_HALTED)
+        connector->fatal = connector->error;
+    else if (row->next == LIFE_CYCLE_STARTING)
+        connector->fatal = ERROR_INIT;
+}
+
+static void *run(void *self)
+{
+    struct connector *connector = self;
+    thread_role_enter_pipeline();
+    pthread_setname_np(pthread_self(), "pipeline");
+    enum life_cycle_state state = LIFE_CYCLE_STARTING;
+    status_set_state(&connector->status, state, clock_wall_us(&connector->clock));
+    while (state != LIFE_CYCLE_OVER) {
+        mark_turn(connector);
+        connector->error = ERROR_INIT;
+        enum life_cycle_event event = run_state(connector, state);
+        const struct life_cycle_row *row = life_cycle_find(state, event);
+        CHECK(row != NULL);
+        if (row->state == LIFE_CYCLE_STREAMING)
+            release_stream(connector);
+        enter(connector, row);
+        state = row->next;
+    }
+    if (connector->settings->config->cdc_on_halt == CONFIG_ON_HALT_WAIT)
+        connector->fatal = ERROR_INIT; /* a person stopped it */
+    thread_role_leave_pipeline();
+    signal_fd(connector->over_fd);
+    return NULL;
+}
+
+/* Making and releasing. */
+
+static bool make_delivery(struct connector *connector, struct error *err)
+{
+    switch (connector->with.sink) {
+    case CONNECTOR_SINK_KAFKA:
+        return delivery_plain_new(&connector->settings->producer, &connector->delivery, err);
+    case CONNECTOR_SINK_NULL:
+        connector->delivery = delivery_null_new();
+        return true;
+    case CONNECTOR_SINK_STDOUT:
+        connector->delivery = delivery_stdout_new(STDOUT_FILENO);
+        return true;
+    }
+    return false;
+}
+
+static void make_session(struct connector *connector)
+{
+    const struct settings *settings = connector->settings;
+    const struct config *config = settings->config;
+    connector->session = (struct session_options){
+        .conn = settings->conn,
+        .publication = settings->publication,
+        .slot = config->cdc_slot_name,
+        .create_slot = config->cdc_slot_create_if_not_exists,
+        .wal_sender_timeout_ms = config->cdc_wal_sender_timeout_ms,
+        .decoding_work_mem = config->cdc_decoding_work_mem,
+        .route = settings->route,
+        .clock = connector->clock,
+        .gate = connector->gate,
+        .log = connector->with.log,
+    };
+}
+
+static void make_watcher(struct connector *connector)
+{
+    const struct watcher_options options = {
+        .conn = connector->settings->conn,
+        .slot = connector->session.slot,
+        .interval_ms = connector->settings->config->cdc_slot_slot_activity_checker_interval_ms,
+        .clock = connector->clock,
+    };
+    connector->watcher = watcher_start(&options);
+}
+
+static void make_handler(struct connector *connector)
+{
+    const struct settings *settings = connector->settings;
+    connector->handler = handler_builtin_new(&(struct handler_builtin_options){
+        .encoder = settings->encoder,
+        .encoding = settings->encoding,
+        .route = settings->route,
+        .keys = settings->keys,
+        .key_count = settings->key_count,
+        .delivery = connector->delivery,
+        .watcher = connector->watcher,
+        .status = &connector->status,
+        .log = connector->with.log,
+    });
+    if (connector->with.wrap != NULL)
+        connector->handler = connector->with.wrap(connector->with.wrap_self, connector->handler,
+                                                  connector->delivery);
+}
+
+static void make_pipeline(struct connector *connector)
+{
+    connector->pipeline = pipeline_new(&(struct pipeline_options){
+        .clock = connector->clock,
+        .loop = connector->loop,
+        .stop_fd = connector->stop_fd,
+        .stop_timeout_ms = connector->settings->config->cdc_shutdown_timeout_ms,
+        .log = connector->with.log,
+        .status = &connector->status,
+        .handler = connector->handler,
+        .delivery = connector->delivery,
+        .tracker = connector->tracker,
+        .watcher = connector->watcher,
+        .gate = connector->gate,
+    });
+}
+
+bool connector_new(const struct connector_options *options, struct connector **out_connector,
+                   struct error *err)
+{
+    AUTO(struct connector *, connector_free_p) connector = memory_alloc(sizeof(*connector));
+    connector->with = *options;
+    connector->clock = clock_system();
+    connector->gate = options->gate != NULL ? *options->gate : slot_only_gate();
+    status_init(&connector->status);
+    connector->metrics = metrics_new();
+    connector->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    connector->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    CHECK(connector->stop_fd >= 0 && connector->over_fd >= 0);
+    uint64_t seed = (uint64_t)clock_wall_us(&connector->clock) ^ (uint64_t)getpid();
+    connector->retry = backoff_init(CONNECTOR_RETRY_FIRST_MS, CONNECTOR_RETRY_MAX_MS, seed);
+    connector->halt = backoff_init(CONNECTOR_HALT_FIRST_MS, CONNECTOR_HALT_MAX_MS, seed + 1);
+    if (!settings_new(options->config, &connector->settings, err) || !make_delivery(connector, err))
+        return false;
+    make_session(connector);
+    connector->tracker = ack_tracker_new(CONNECTOR_RING_ENTRIES);
+    connector->loop = loop_new(&connector->clock);
+    *out_connector = TAKE(connector);
+    return true;
+}
+
+static bool start_http(struct connector *connector, struct error *err)
+{
+    const struct config *config = connector->settings->config;
+    connector->endpoints = endpoints_new(&(struct endpoints_options){
+        .status = &connector->status,
+        .metrics = connector->metrics,
+        .delivery = delivery_stats(connector->delivery),
+        .watcher = connector->watcher,
+        .log = connector->with.log,
+        .clock = connector->clock,
+        .slot = connector->session.slot,
+        .host = config->cdc_host,
+    });
+    uint32_t own_count = 0;
+    const struct http_route *own = endpoints_routes(connector->endpoints, &own_count);
+    uint32_t count = own_count + connector->with.route_count;
+    struct http_route *routes = memory_array(count, sizeof(*routes));
+    for (uint32_t i = 0; i < count; i++)
+        routes[i] = i < own_count ? own[i] : connector->with.routes[i - own_count];
+    bool started = http_server_start(
+        &(struct http_server_options){
+            .address = config->cdc_metric_address,
+            .port = (uint16_t)config->cdc_metric_port,
+            .routes = routes,
+            .route_count = count,
+        },
+        &connector->http, err);
+    memory_free(routes);
+    return started;
+}
+
+bool connector_start(struct connector *connector, struct error *err)
+{
+    make_watcher(connector);
+    make_handler(connector);
+    make_pipeline(connector);
+    mark_turn(connector);
+    atomic_store(&connector->status.started, false);
+    if (!start_http(connector, err))
+        return false;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    CHECK(pthread_create(&connector->thread, NULL, run, connector) == 0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    connector->running = true;
+    return true;
+}
+
+void connector_stop(struct connector *connector)
+{
+    signal_fd(connector->stop_fd);
+}
+
+int connector_over_fd(const struct connector *connector)
+{
+    return connector->over_fd;
+}
+
+bool connector_join(struct connector *connector, struct error *err)
+{
+    CHECK(connector->running);
+    CHECK(pthread_join(connector->thread, NULL) == 0);
+    connector->running = false;
+    if (connector->fatal.class == ERROR_NONE)
+        return true;
+    *err = connector->fatal;
+    return false;
+}
+
+void connector_free(struct connector *connector)
+{
+    CHECK(!connector->running);
+    http_server_stop(connector->http);
+    endpoints_free(connector->endpoints);
+    pipeline_free(connector->pipeline);
+    if (connector->handler.ops != NULL)
+        connector->handler.ops->free(connector->handler.self);
+    watcher_stop(connector->watcher);
+    if (connector->delivery != NULL)
+        delivery_free(connector->delivery);
+    if (connector->tracker != NULL)
+        ack_tracker_free(connector->tracker);
+    if (connector->loop != NULL)
+        loop_free(connector->loop);
+    settings_free(connector->settings);
+    metrics_free(connector->metrics);
+    status_done(&connector->status);
+    close(connector->stop_fd);
+    close(connector->over_fd);
+    memory_free(connector);
+}
+
+struct status *connector_status(struct connector *connector)
+{
+    return &connector->status;
+}
+
+struct metrics *connector_metrics(struct connector *connector)
+{
+    return connector->metrics;
+}
+
+uint16_t connector_port(const struct connector *connector)
+{
+    return http_server_port(connector->http);
+}
+
+int64_t connector_alive_age_ms(const struct connector *connector)
+{
+    return clock_now(&connector->clock).value - atomic_load(&connector->status.turned_ms);
+}
+
+bool connector_unready(struct connector *connector, struct error *out_reason)
+{
+    switch (status_state(&connector->status)) {
+    case LIFE_CYCLE_STREAMING:
+        return false;
+    case LIFE_CYCLE_STANDBY:
+        if (watcher_connected(connector->watcher))
+            return false;
+        (void)error_set(out_reason, ERROR_RECONNECT, "postgres_unreachable",
+                        "the standby cannot see the slot");
+        return true;
+    case LIFE_CYCLE_STARTING:
+    case LIFE_CYCLE_STOPPING:
+    case LIFE_CYCLE_HALTED:
+    case LIFE_CYCLE_OVER:
+    case LIFE_CYCLE_STATE_COUNT:
+        break;
+    }
+    status_reason(&connector->status, out_reason);
+    if (out_reason->class == ERROR_NONE)
+        (void)error_set(out_reason, ERROR_WAIT, "not_streaming", "the connector is %s",
+                        life_cycle_state_name(status_state(&connector->status)));
+    return true;
+}

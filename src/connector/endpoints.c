@@ -1,0 +1,357 @@
+#include "connector/endpoints.h"
+
+#include "base/memory.h"
+#include "connector/pipeline.h"
+#include "format/json_writer.h"
+
+enum { ENDPOINTS_PING_LIMIT_MS = 1000 };
+
+/* What a scrape sees: plain numbers, read once. */
+struct metrics_now {
+    enum life_cycle_state state;
+    bool postgres_up, slot_active;
+    uint32_t brokers_up, blocked, transactions_unconfirmed;
+    uint64_t changes[CHANGE_KIND_COUNT];
+    uint64_t skipped_changes, received_bytes, stream_starts, failures;
+    uint64_t records_sent, records_acked, records_refused, bytes_sent;
+    uint64_t in_flight_records, in_flight_bytes;
+    uint64_t received_lsn, confirmed_lsn;
+    uint64_t slot_confirmed_flush, current_lsn, lag_bytes, retained_bytes;
+    uint64_t log_dropped;
+    double lag_seconds;
+};
+
+struct metrics_row {
+    enum metric_kind kind;
+    const char *name, *label, *label_value, *help;
+    double (*value)(const struct metrics_now *now);
+};
+
+/* One small function a row: __COUNTER__ would do, but the line is unique as well. */
+#define METRIC_NAME_(line) metric_value_##line
+#define METRIC_NAME(line)  METRIC_NAME_(line)
+#define METRIC(kind_, name_, label_, label_value_, help_, value_)                                  \
+    static double METRIC_NAME(__LINE__)(const struct metrics_now *now)                             \
+    {                                                                                              \
+        return (double)(value_);                                                                   \
+    }
+#include "connector/metrics.def"
+#undef METRIC
+
+static const struct metrics_row rows[] = {
+#define METRIC(kind_, name_, label_, label_value_, help_, value_)                                  \
+    { METRIC_##kind_, name_, label_, label_value_, help_, METRIC_NAME(__LINE__) },
+#include "connector/metrics.def"
+#undef METRIC
+};
+
+struct endpoints {
+    struct endpoints_options with;
+    struct metric *series[COUNT_OF(rows)];
+    struct http_route routes[3];
+};
+
+/* Reading what others published. */
+
+static uint64_t lsn_distance(uint64_t to, uint64_t from)
+{
+    return from != 0 && to > from ? to - from : 0;
+}
+
+static bool postgres_up(const struct endpoints *endpoints)
+{
+    return watcher_ping_age_ms(endpoints->with.watcher) <= ENDPOINTS_PING_LIMIT_MS;
+}
+
+static void read_slot(const struct endpoints *endpoints, struct metrics_now *now)
+{
+    struct slot_sight sight;
+    int64_t age_ms;
+    if (!watcher_sight(endpoints->with.watcher, &sight, &age_ms) || !sight.exists)
+        return;
+    now->slot_active = sight.active;
+    now->slot_confirmed_flush = sight.confirmed_flush.value;
+    now->current_lsn = sight.current_lsn.value;
+    now->lag_bytes = lsn_distance(sight.current_lsn.value, sight.confirmed_flush.value);
+    now->retained_bytes = lsn_distance(sight.current_lsn.value, sight.restart_lsn.value);
+}
+
+static void read_delivery(const struct endpoints *endpoints, struct metrics_now *now)
+{
+    const struct delivery_stats *stats = endpoints->with.delivery;
+    now->brokers_up = atomic_load(&stats->brokers_up);
+    now->records_sent = atomic_load(&stats->records_sent);
+    now->records_acked = atomic_load(&stats->records_acked);
+    now->records_refused = atomic_load(&stats->records_refused);
+    now->bytes_sent = atomic_load(&stats->bytes_sent);
+    now->in_flight_records = atomic_load(&stats->in_flight_records);
+    now->in_flight_bytes = atomic_load(&stats->in_flight_bytes);
+}
+
+static void read_now(const struct endpoints *endpoints, struct metrics_now *now)
+{
+    const struct status *status = endpoints->with.status;
+    *now = (struct metrics_now){
+        .state = status_state(status),
+        .postgres_up = postgres_up(endpoints),
+        .blocked = atomic_load(&status->blocked),
+        .transactions_unconfirmed = atomic_load(&status->transactions_unconfirmed),
+        .skipped_changes = atomic_load(&status->skipped_changes),
+        .received_bytes = atomic_load(&status->received_bytes),
+        .stream_starts = atomic_load(&status->stream_starts),
+        .failures = atomic_load(&status->failures),
+        .received_lsn = atomic_load(&status->received_lsn),
+        .confirmed_lsn = atomic_load(&status->confirmed_lsn),
+        .lag_seconds = (double)atomic_load(&status->lag_us) / 1e6,
+        .log_dropped = log_dropped_count(endpoints->with.log),
+    };
+    for (int kind = 0; kind < CHANGE_KIND_COUNT; kind++)
+        now->changes[kind] = atomic_load(&status->changes[kind]);
+    read_delivery(endpoints, now);
+    read_slot(endpoints, now);
+}
+
+/* /metrics */
+
+static void refresh(void *self)
+{
+    const struct endpoints *endpoints = self;
+    struct metrics_now now;
+    read_now(endpoints, &now);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        double value = rows[i].value(&now);
+        double before = metric_value(endpoints->series[i]);
+        if (rows[i].kind == METRIC_GAUGE)
+            metric_set(endpoints->series[i], value);
+        else if (value > before)
+            metric_add(endpoints->series[i], (uint64_t)(value - before));
+    }
+}
+
+static void on_metrics(void *self, const struct http_request *request UNUSED,
+                       struct http_response *response)
+{
+    const struct endpoints *endpoints = self;
+    response->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    metrics_write(endpoints->with.metrics, response->body);
+}
+
+/* JSON, a field a call; the first of an object has no comma before it. */
+
+static void field(struct buf *out, const char *name)
+{
+    char before = out->size > 0 ? out->data[out->size - 1] : '{';
+    if (before != '{' && before != '[')
+        buf_append_byte(out, ',');
+    json_writer_string(out, slice_of(name));
+    buf_append_byte(out, ':');
+}
+
+static void field_text(struct buf *out, const char *name, const char *value)
+{
+    field(out, name);
+    if (value != NULL)
+        json_writer_string(out, slice_of(value));
+    else
+        buf_append_text(out, "null");
+}
+
+static void field_number(struct buf *out, const char *name, uint64_t value)
+{
+    field(out, name);
+    buf_append_u64(out, value);
+}
+
+static void field_signed(struct buf *out, const char *name, int64_t value)
+{
+    field(out, name);
+    buf_append_format(out, "%lld", (long long)value);
+}
+
+static void field_bool(struct buf *out, const char *name, bool value)
+{
+    field(out, name);
+    buf_append_text(out, value ? "true" : "false");
+}
+
+static void field_lsn(struct buf *out, const char *name, uint64_t value)
+{
+    field_text(out, name, value == 0 ? NULL : lsn_text((lsn_t){ value }).text);
+}
+
+/* /slot */
+
+static void write_slot(const struct endpoints *endpoints, struct buf *out)
+{
+    struct slot_sight sight;
+    int64_t age_ms = 0;
+    bool seen = watcher_sight(endpoints->with.watcher, &sight, &age_ms);
+    buf_append_byte(out, '{');
+    field_text(out, "name", endpoints->with.slot);
+    field_bool(out, "exists", seen && sight.exists);
+    if (seen && sight.exists) {
+        field_bool(out, "active", sight.active);
+        field_signed(out, "activePid", sight.active_pid);
+        field_text(out, "holder", sight.holder);
+        field_lsn(out, "currentLSN", sight.current_lsn.value);
+        field_lsn(out, "confirmedFlushLSN", sight.confirmed_flush.value);
+        field_lsn(out, "restartLSN", sight.restart_lsn.value);
+        field_number(out, "lag",
+                     lsn_distance(sight.current_lsn.value, sight.confirmed_flush.value));
+        field_number(out, "retainedWALSize",
+                     lsn_distance(sight.current_lsn.value, sight.restart_lsn.value));
+        field_text(out, "walStatus", slot_wal_status_name(sight.wal_status));
+        field_signed(out, "safeWALSize", sight.safe_wal_size_bytes);
+        field_signed(out, "ageMs", age_ms);
+    }
+    buf_append_byte(out, '}');
+}
+
+static void on_slot(void *self, const struct http_request *request UNUSED,
+                    struct http_response *response)
+{
+    response->content_type = "application/json";
+    write_slot(self, response->body);
+    buf_append_byte(response->body, '\n');
+}
+
+/* /status */
+
+static void write_reason(const struct endpoints *endpoints, struct buf *out)
+{
+    struct error reason;
+    status_reason(endpoints->with.status, &reason);
+    field(out, "reason");
+    if (reason.class == ERROR_NONE) {
+        buf_append_text(out, "null");
+        return;
+    }
+    buf_append_byte(out, '{');
+    field_text(out, "class", error_class_name(reason.class));
+    field_text(out, "code", reason.code);
+    field_text(out, "text", reason.text);
+    field_text(out, "advice", reason.advice);
+    buf_append_byte(out, '}');
+}
+
+static void write_blocked(uint32_t blocked, struct buf *out)
+{
+    field(out, "blocked");
+    buf_append_byte(out, '[');
+#define X(name, bit, text)                                                                         \
+    if ((blocked & (uint32_t)(bit)) != 0) {                                                        \
+        if (out->data[out->size - 1] != '[')                                                       \
+            buf_append_byte(out, ',');                                                             \
+        json_writer_string(out, SLICE_TEXT(text));                                                 \
+    }
+    PIPELINE_BLOCKED(X)
+#undef X
+    buf_append_byte(out, ']');
+}
+
+static void write_tables(const struct endpoints *endpoints, struct buf *out)
+{
+    field(out, "tables");
+    buf_append_byte(out, '[');
+    for (const struct status_table *table = atomic_load(&endpoints->with.status->tables);
+         table != NULL; table = table->next) {
+        if (out->data[out->size - 1] != '[')
+            buf_append_byte(out, ',');
+        buf_append_byte(out, '{');
+        field_text(out, "table", table->name);
+        field_text(out, "topic", table->topic);
+        field_number(out, "changes", atomic_load(&table->changes));
+        buf_append_byte(out, '}');
+    }
+    buf_append_byte(out, ']');
+}
+
+static void write_progress(const struct metrics_now *now, struct buf *out)
+{
+    field_bool(out, "kafkaConnected", now->brokers_up > 0);
+    field_lsn(out, "received_lsn", now->received_lsn);
+    field_lsn(out, "confirmed_lsn", now->confirmed_lsn);
+    field_lsn(out, "current_lsn", now->current_lsn);
+    field_number(out, "lag_bytes", now->lag_bytes);
+    field_signed(out, "lag_ms", (int64_t)(now->lag_seconds * 1000));
+    field_number(out, "transactions", now->changes[CHANGE_COMMIT]);
+    field_number(out, "transactions_unconfirmed", now->transactions_unconfirmed);
+    field_number(out, "records_sent", now->records_sent);
+    field_number(out, "records_acked", now->records_acked);
+    field_number(out, "in_flight_records", now->in_flight_records);
+    field_number(out, "in_flight_bytes", now->in_flight_bytes);
+}
+
+static void on_status(void *self, const struct http_request *request UNUSED,
+                      struct http_response *response)
+{
+    const struct endpoints *endpoints = self;
+    struct buf *out = response->body;
+    struct metrics_now now;
+    read_now(endpoints, &now);
+    response->status = now.postgres_up ? 200 : 503;
+    response->content_type = "application/json";
+    buf_append_byte(out, '{');
+    field_text(out, "status", now.postgres_up ? "OK" : "PostgreSQL does not answer");
+    field_text(out, "role", now.state == LIFE_CYCLE_STREAMING ? "active" : "passive");
+    field_text(out, "state", life_cycle_state_name(now.state));
+    field_signed(out, "state_since_unix_ms",
+                 atomic_load(&endpoints->with.status->state_since_us) / 1000);
+    write_reason(endpoints, out);
+    field_text(out, "host", endpoints->with.host);
+    field_bool(out, "transaction_open", atomic_load(&endpoints->with.status->transaction_open));
+    write_progress(&now, out);
+    write_blocked(now.blocked, out);
+    field(out, "slot");
+    write_slot(endpoints, out);
+    write_tables(endpoints, out);
+    buf_append_text(out, "}\n");
+}
+
+void endpoints_write_metrics_docs(struct buf *out)
+{
+    buf_append_text(out, "# Metrics\n\nMade from `src/connector/metrics.def`. `GET /metrics` gives "
+                         "them in Prometheus' text format.\n\n| name | type | labels | meaning |\n"
+                         "| --- | --- | --- | --- |\n");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (rows[i].help[0] == '\0')
+            continue;
+        buf_append_format(out, "| `%s` | %s | %s | %s |\n", rows[i].name,
+                          rows[i].kind == METRIC_COUNTER ? "counter" : "gauge", rows[i].label,
+                          rows[i].help);
+    }
+}
+
+static const char *help_of(size_t row)
+{
+    while (rows[row].help[0] == '\0')
+        row--;
+    return rows[row].help;
+}
+
+struct endpoints *endpoints_new(const struct endpoints_options *options)
+{
+    struct endpoints *endpoints = memory_alloc(sizeof(*endpoints));
+    endpoints->with = *options;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct metric_label label = { rows[i].label, rows[i].label_value };
+        endpoints->series[i] = metrics_series(options->metrics, rows[i].kind, rows[i].name,
+                                              help_of(i), &label, rows[i].label[0] != '\0' ? 1 : 0);
+    }
+    metrics_on_scrape(options->metrics, refresh, endpoints);
+    endpoints->routes[0] = (struct http_route){ "/status", on_status, endpoints };
+    endpoints->routes[1] = (struct http_route){ "/slot", on_slot, endpoints };
+    endpoints->routes[2] = (struct http_route){ "/metrics", on_metrics, endpoints };
+    return endpoints;
+}
+
+void endpoints_free(struct endpoints *endpoints)
+{
+    memory_free(endpoints);
+}
+
+const struct http_route *endpoints_routes(struct endpoints *endpoints, uint32_t *out_count)
+{
+    *out_count = COUNT_OF(endpoints->routes);
+    return endpoints->routes;
+}

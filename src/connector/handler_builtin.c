@@ -1,0 +1,226 @@
+#include "connector/handler_builtin.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "format/key.h"
+
+struct handler_builtin {
+    struct handler_builtin_options with;
+    struct arena names; /* of the relation in hand */
+};
+
+static void table_free(void *attachment)
+{
+    struct handler_builtin_table *table = attachment;
+    if (table == NULL)
+        return;
+    table_plan_free(table->plan);
+    memory_free(table->topic);
+    memory_free(table);
+}
+
+const struct handler_builtin_table *handler_builtin_table(const struct relation *relation)
+{
+    return relation->attachment;
+}
+
+/* Which columns are the key: configured, flagged by the identity, or the primary key (asked). */
+
+static const struct handler_builtin_key *configured_key(const struct handler_builtin *handler,
+                                                        const struct relation *relation)
+{
+    for (uint32_t i = 0; i < handler->with.key_count; i++) {
+        const struct handler_builtin_key *key = &handler->with.keys[i];
+        if (key->column_count > 0 && slice_is(relation->schema, key->schema) &&
+            slice_is(relation->name, key->table))
+            return key;
+    }
+    return NULL;
+}
+
+struct key_names {
+    struct slice *names;
+    uint16_t count;
+};
+
+static void names_from_config(struct handler_builtin *handler,
+                              const struct handler_builtin_key *key, struct key_names *out)
+{
+    out->names = arena_array(&handler->names, key->column_count, sizeof(struct slice));
+    out->count = (uint16_t)key->column_count;
+    for (uint32_t i = 0; i < key->column_count; i++)
+        out->names[i] = slice_of(key->columns[i]);
+}
+
+static void names_from_identity(struct handler_builtin *handler, const struct relation *relation,
+                                struct key_names *out)
+{
+    out->names = arena_array(&handler->names, relation->column_count, sizeof(struct slice));
+    out->count = 0;
+    for (uint16_t i = 0; i < relation->column_count; i++) {
+        if (relation->columns[i].identity)
+            out->names[out->count++] = relation->columns[i].name;
+    }
+}
+
+static bool has_column(const struct relation *relation, struct slice name)
+{
+    for (uint16_t i = 0; i < relation->column_count; i++) {
+        if (slice_equal(relation->columns[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+/* The answer is today's primary key, the relation perhaps an older shape or a column list: a key of
+ * which a column is not published is no key. */
+static void keep_if_published(const struct relation *relation, struct key_names *names)
+{
+    for (uint16_t i = 0; i < names->count; i++) {
+        if (!has_column(relation, names->names[i])) {
+            names->count = 0;
+            return;
+        }
+    }
+}
+
+static enum emit find_key(struct handler_builtin *handler, const struct relation *relation,
+                          struct key_names *out)
+{
+    const struct handler_builtin_key *configured = configured_key(handler, relation);
+    if (configured != NULL) {
+        names_from_config(handler, configured, out);
+        return EMIT_OK;
+    }
+    if (!key_needs_primary_key(relation, false)) {
+        names_from_identity(handler, relation, out);
+        return EMIT_OK;
+    }
+    watcher_ask_key(handler->with.watcher, relation->oid);
+    if (watcher_key_answer(handler->with.watcher, relation->oid, &handler->names, &out->names,
+                           &out->count) == WATCHER_KEY_PENDING)
+        return EMIT_WAIT;
+    keep_if_published(relation, out);
+    return EMIT_OK;
+}
+
+/* A Relation: its plan, its topic, its place in the status. */
+
+static void note_table(struct handler_builtin *handler, struct handler_builtin_table *table,
+                       const char *name)
+{
+    struct status *status = handler->with.status;
+    struct status_table *before = atomic_load(&status->tables);
+    table->status = status_table_find(status, name, table->topic, table->plan->topic);
+    if (before == atomic_load(&status->tables))
+        return; /* said before */
+    if (table->topic == NULL)
+        log_warn(handler->with.log, "table has no topic: its changes are skipped",
+                 LOG_STR("table", name),
+                 LOG_STR("advice", "add it to kafka.tableTopicMapping or set kafka.topicTemplate"));
+    else if (table->plan->key_count == 0)
+        log_warn(handler->with.log,
+                 "table has no key: its records have a null key and no order among partitions",
+                 LOG_STR("table", name), LOG_STR("topic", table->topic),
+                 LOG_STR("advice", "give it a primary key, or set keyColumns of the table in "
+                                   "cdc.publication.tables"));
+    else
+        log_info(handler->with.log, "table found", LOG_STR("table", name),
+                 LOG_STR("topic", table->topic), LOG_INT("key_columns", table->plan->key_count));
+}
+
+static bool route(struct handler_builtin *handler, struct relation *relation,
+                  struct handler_builtin_table *table, struct error *err)
+{
+    if (!topic_route_find(handler->with.route, relation->schema, relation->name, &table->topic,
+                          err))
+        return false;
+    table->plan->routed = table->topic != NULL;
+    if (table->topic == NULL)
+        return true;
+    return delivery_topic(handler->with.delivery, table->topic, &table->plan->topic, err);
+}
+
+static enum emit on_relation(void *self, struct relation *relation, struct error *err)
+{
+    struct handler_builtin *handler = self;
+    arena_reset(&handler->names);
+    struct key_names key = { NULL, 0 };
+    if (find_key(handler, relation, &key) == EMIT_WAIT)
+        return EMIT_WAIT;
+
+    struct table_plan *plan = NULL;
+    if (!table_plan_new(relation, key.names, key.count, &plan, err))
+        return EMIT_FAILED;
+    struct handler_builtin_table *table = memory_alloc(sizeof(*table));
+    table->plan = plan;
+    if (!route(handler, relation, table, err)) {
+        table_free(table);
+        return EMIT_FAILED;
+    }
+    AUTO(char *, memory_free_p) name =
+        text_format("%.*s.%.*s", SLICE_ARGS(relation->schema), SLICE_ARGS(relation->name));
+    note_table(handler, table, name);
+    relation_attach(relation, table, table_free);
+    return EMIT_OK;
+}
+
+/* Rows. */
+
+static bool encode(const struct handler_builtin *handler, const struct relation *relation,
+                   const struct txn *txn, const struct change *change, struct record_list *list,
+                   struct error *err)
+{
+    const struct handler_builtin_table *table = relation->attachment;
+    if (table == NULL)
+        return error_set(err, ERROR_BUG, "relation_unprepared", "table %.*s.%.*s has no plan",
+                         SLICE_ARGS(relation->schema), SLICE_ARGS(relation->name));
+    if (!table->plan->routed) {
+        status_count(&handler->with.status->skipped_changes, 1);
+        return true;
+    }
+    status_count(&table->status->changes, 1);
+    return handler->with.encoder->encode(&handler->with.encoding, table->plan, txn, change, list,
+                                         err);
+}
+
+static enum emit on_change(void *self, const struct txn *txn, const struct change *change,
+                           struct record_list *list, struct error *err)
+{
+    const struct handler_builtin *handler = self;
+    if (change->kind != CHANGE_TRUNCATE)
+        return encode(handler, change->relation, txn, change, list, err) ? EMIT_OK : EMIT_FAILED;
+    for (uint32_t i = 0; i < change->as.truncate.count; i++) {
+        if (!encode(handler, change->as.truncate.relations[i], txn, change, list, err))
+            return EMIT_FAILED;
+    }
+    return EMIT_OK;
+}
+
+static enum emit on_boundary(void *self UNUSED, const struct txn *txn UNUSED,
+                             struct record_list *list UNUSED, struct error *err UNUSED)
+{
+    return EMIT_OK;
+}
+
+static void on_free(void *self)
+{
+    struct handler_builtin *handler = self;
+    arena_done(&handler->names);
+    memory_free(handler);
+}
+
+struct handler handler_builtin_new(const struct handler_builtin_options *options)
+{
+    static const struct handler_ops ops = {
+        .relation = on_relation,
+        .begin = on_boundary,
+        .change = on_change,
+        .commit = on_boundary,
+        .free = on_free,
+    };
+    struct handler_builtin *handler = memory_alloc(sizeof(*handler));
+    handler->with = *options;
+    handler->names = arena_init(4096);
+    return (struct handler){ &ops, handler };
+}

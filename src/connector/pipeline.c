@@ -1,0 +1,521 @@
+#include "connector/pipeline.h"
+
+#include <poll.h>
+
+#include "base/fault.h"
+#include "base/memory.h"
+#include "connector/source.h"
+
+enum {
+    PIPELINE_TURN_CHANGES = 2000, /* per turn, so that reports and timers get their share */
+    PIPELINE_OUTBOX_KEEP_BYTES = 1024 * 1024, /* what the outbox keeps after a giant row */
+    PIPELINE_HEARTBEAT_MS = 1000,             /* the gate and the stop are looked at this often */
+    PIPELINE_COPY_DONE_LIMIT_MS = 1000,
+};
+
+struct pipeline {
+    struct pipeline_options with;
+    struct source *source;
+    struct wal_stream *stream;
+    struct loop_watch *socket_watch, *delivery_watch, *watcher_watch, *stop_watch;
+    struct loop_timer *status_timer, *stop_timer;
+
+    struct change change; /* in hand: not yet (fully) handled when has_change */
+    bool has_change;
+    bool more;        /* the source may have more without reading the socket */
+    unsigned blocked; /* bits of enum blocked */
+    struct arena outbox_arena;
+    struct record_list outbox;
+
+    struct txn txn;
+    ticket_t ticket;
+
+    bool stopping;
+    bool ended;
+    enum pipeline_end end;
+    struct error error;
+};
+
+static void stop_with(struct pipeline *pipeline, enum pipeline_end end)
+{
+    pipeline->ended = true;
+    pipeline->end = end;
+}
+
+static void fail(struct pipeline *pipeline)
+{
+    stop_with(pipeline, PIPELINE_FAILED);
+}
+
+static void block(struct pipeline *pipeline, enum blocked reason, bool on)
+{
+    if (on)
+        pipeline->blocked |= (unsigned)reason;
+    else
+        pipeline->blocked &= ~(unsigned)reason;
+}
+
+/* Steps 6 and 7: delivery reports become progress. */
+
+static void report_one(struct pipeline *pipeline, const struct delivery_event *event)
+{
+    switch (event->kind) {
+    case DELIVERY_ACKED:
+        if (!FAULT(before_track))
+            (void)ack_tracker_done(pipeline->with.tracker, event->ticket);
+        return;
+    case DELIVERY_REFUSED:
+        pipeline->error = *event->err;
+        (void)error_prefix(&pipeline->error, "topic \"%s\"",
+                           delivery_topic_name(pipeline->with.delivery, event->topic));
+        fail(pipeline);
+        return;
+    case DELIVERY_LOST:
+        pipeline->error = *event->err;
+        fail(pipeline);
+        return;
+    case DELIVERY_NOTE:
+        log_failure(pipeline->with.log, LOG_WARN, "the Kafka client reports", event->err);
+        return;
+    case DELIVERY_CUT:
+        return;
+    }
+}
+
+/* A full ring blocks between transactions only: the open one must be read to its end. */
+static void block_when_ring_full(struct pipeline *pipeline)
+{
+    const struct ack_tracker *tracker = pipeline->with.tracker;
+    block(pipeline, BLOCKED_IN_FLIGHT, ack_tracker_full(tracker) && !ack_tracker_open(tracker));
+}
+
+static void report(struct pipeline *pipeline)
+{
+    struct delivery_event event;
+    while (!pipeline->ended && delivery_next(pipeline->with.delivery, &event))
+        report_one(pipeline, &event);
+    block_when_ring_full(pipeline);
+}
+
+/* Step 5: what a change became goes to the producer; the rest waits in the outbox. */
+
+static bool nothing_in_flight(const struct pipeline *pipeline)
+{
+    return atomic_load_explicit(&delivery_stats(pipeline->with.delivery)->in_flight_records,
+                                memory_order_relaxed) == 0;
+}
+
+static void send_full(struct pipeline *pipeline)
+{
+    if (nothing_in_flight(pipeline)) {
+        (void)error_set(&pipeline->error, ERROR_HALT, "record_never_fits",
+                        "a record does not fit into the empty producer queue");
+        (void)error_advise(&pipeline->error, "raise kafka.maxInFlightBytes above the largest row");
+        fail(pipeline);
+        return;
+    }
+    block(pipeline, BLOCKED_OUTBOX, true);
+}
+
+static void send(struct pipeline *pipeline)
+{
+    struct record_list *outbox = &pipeline->outbox;
+    while (outbox->sent < outbox->count) {
+        switch (delivery_send(pipeline->with.delivery, &outbox->items[outbox->sent],
+                              pipeline->ticket, &pipeline->error)) {
+        case DELIVERY_OK:
+            outbox->sent++;
+            (void)FAULT(after_send);
+            break;
+        case DELIVERY_FULL:
+            send_full(pipeline);
+            return;
+        case DELIVERY_FAILED:
+            (void)error_prefix(&pipeline->error, "transaction at %s",
+                               lsn_text(pipeline->txn.final_lsn).text);
+            fail(pipeline);
+            return;
+        }
+    }
+    block(pipeline, BLOCKED_OUTBOX, false);
+    record_list_clear(outbox);
+}
+
+/* Steps 3 and 4: the change in hand becomes records. */
+
+static enum emit handle_begin(struct pipeline *pipeline)
+{
+    const struct change *change = &pipeline->change;
+    pipeline->txn = (struct txn){
+        .xid = change->as.begin.xid,
+        .final_lsn = change->as.begin.final_lsn,
+        .commit_time = change->as.begin.commit_time,
+    };
+    const struct handler *handler = &pipeline->with.handler;
+    enum emit emit =
+        handler->ops->begin(handler->self, &pipeline->txn, &pipeline->outbox, &pipeline->error);
+    if (emit == EMIT_OK) {
+        pipeline->ticket = ack_tracker_begin(pipeline->with.tracker);
+        ack_tracker_add(pipeline->with.tracker, pipeline->ticket, pipeline->outbox.count);
+        atomic_store(&pipeline->with.status->transaction_open, true);
+    }
+    return emit;
+}
+
+static enum emit handle_row(struct pipeline *pipeline)
+{
+    const struct handler *handler = &pipeline->with.handler;
+    enum emit emit = handler->ops->change(handler->self, &pipeline->txn, &pipeline->change,
+                                          &pipeline->outbox, &pipeline->error);
+    if (emit == EMIT_OK) {
+        pipeline->txn.ordinal++;
+        ack_tracker_add(pipeline->with.tracker, pipeline->ticket, pipeline->outbox.count);
+    }
+    return emit;
+}
+
+static void note_commit(struct pipeline *pipeline)
+{
+    struct status *status = pipeline->with.status;
+    int64_t commit_us = server_time_unix_us(pipeline->change.as.commit.commit_time);
+    status_store(&status->received_lsn, pipeline->change.as.commit.end_lsn.value);
+    atomic_store(&status->commit_time_us, commit_us);
+    atomic_store(&status->lag_us, clock_wall_us(&pipeline->with.clock) - commit_us);
+    atomic_store(&status->transaction_open, false);
+}
+
+static enum emit handle_commit(struct pipeline *pipeline)
+{
+    const struct handler *handler = &pipeline->with.handler;
+    enum emit emit =
+        handler->ops->commit(handler->self, &pipeline->txn, &pipeline->outbox, &pipeline->error);
+    if (emit == EMIT_OK) {
+        ack_tracker_add(pipeline->with.tracker, pipeline->ticket, pipeline->outbox.count);
+        ack_tracker_close(pipeline->with.tracker, pipeline->ticket,
+                          pipeline->change.as.commit.end_lsn);
+        note_commit(pipeline);
+    }
+    return emit;
+}
+
+static enum emit handle_relation(struct pipeline *pipeline)
+{
+    const struct handler *handler = &pipeline->with.handler;
+    return handler->ops->relation(handler->self, pipeline->change.relation, &pipeline->error);
+}
+
+static enum emit handle_nothing(struct pipeline *pipeline UNUSED)
+{
+    return EMIT_OK;
+}
+
+static enum emit (*const handle_kind[CHANGE_KIND_COUNT])(struct pipeline *) = {
+    [CHANGE_BEGIN] = handle_begin,    [CHANGE_COMMIT] = handle_commit,
+    [CHANGE_ORIGIN] = handle_nothing, [CHANGE_RELATION] = handle_relation,
+    [CHANGE_TYPE] = handle_nothing,   [CHANGE_INSERT] = handle_row,
+    [CHANGE_UPDATE] = handle_row,     [CHANGE_DELETE] = handle_row,
+    [CHANGE_TRUNCATE] = handle_row,   [CHANGE_MESSAGE] = handle_nothing,
+};
+
+static void handle_failed(struct pipeline *pipeline)
+{
+    const struct relation *relation = pipeline->change.relation;
+    if (relation != NULL)
+        (void)error_prefix(&pipeline->error, "%s of table %.*s.%.*s, transaction at %s",
+                           change_kind_name(pipeline->change.kind), SLICE_ARGS(relation->schema),
+                           SLICE_ARGS(relation->name), lsn_text(pipeline->txn.final_lsn).text);
+    fail(pipeline);
+}
+
+static void handle(struct pipeline *pipeline)
+{
+    enum emit emit = handle_kind[pipeline->change.kind](pipeline);
+    block(pipeline, BLOCKED_WAIT, emit == EMIT_WAIT);
+    switch (emit) {
+    case EMIT_OK:
+        pipeline->has_change = false;
+        status_count(&pipeline->with.status->changes[pipeline->change.kind], 1);
+        (void)FAULT(after_handle);
+        return;
+    case EMIT_WAIT:
+        return;
+    case EMIT_FAILED:
+        handle_failed(pipeline);
+        return;
+    }
+}
+
+/* Steps 1 and 2: the next change, or how far the server is. */
+
+static void idle(struct pipeline *pipeline, lsn_t server_end)
+{
+    struct ack_tracker *tracker = pipeline->with.tracker;
+    if (!ack_tracker_open(tracker) && !ack_tracker_full(tracker))
+        ack_tracker_idle(tracker, server_end);
+}
+
+ON_PIPELINE_THREAD static void receive(struct pipeline *pipeline)
+{
+    struct wal_message message;
+    switch (source_next(pipeline->source, &pipeline->change, &message, &pipeline->error)) {
+    case PULL_CHANGE:
+        pipeline->has_change = true;
+        break;
+    case PULL_KEEPALIVE:
+        idle(pipeline, message.server_end);
+        break;
+    case PULL_EMPTY:
+        pipeline->more = false;
+        return;
+    case PULL_END:
+        (void)error_set(&pipeline->error, ERROR_RECONNECT, "stream_ended",
+                        "the server ended the replication stream");
+        fail(pipeline);
+        return;
+    case PULL_FAILED:
+        fail(pipeline);
+        return;
+    }
+    if (message.server_end.value > pipeline->with.status->server_lsn)
+        status_store(&pipeline->with.status->server_lsn, message.server_end.value);
+}
+
+/* Step 8: what is safe in Kafka is confirmed to PostgreSQL. */
+
+ON_PIPELINE_THREAD static void confirm(struct pipeline *pipeline)
+{
+    lsn_t confirmed = ack_tracker_confirmed(pipeline->with.tracker);
+    if (confirmed.value > wal_stream_confirmed(pipeline->stream).value)
+        (void)FAULT(before_confirm);
+    wal_stream_confirm(pipeline->stream, confirmed);
+    mono_ms_t next;
+    if (!wal_stream_tick(pipeline->stream, &next, &pipeline->error)) {
+        fail(pipeline);
+        return;
+    }
+    if (wal_stream_confirmed(pipeline->stream).value > pipeline->with.status->confirmed_lsn) {
+        status_store(&pipeline->with.status->confirmed_lsn,
+                     wal_stream_confirmed(pipeline->stream).value);
+        (void)FAULT(after_confirm);
+    }
+    mono_ms_t heartbeat = mono_ms_add(loop_now(pipeline->with.loop), PIPELINE_HEARTBEAT_MS);
+    loop_timer_set(pipeline->status_timer, mono_ms_before(next, heartbeat) ? next : heartbeat);
+}
+
+/* The end: asked to stop, sent away by the gate, or a server that shuts down and waits for us. */
+
+static void look_at_stop(struct pipeline *pipeline)
+{
+    bool between = !ack_tracker_open(pipeline->with.tracker) && !pipeline->has_change;
+    block(pipeline, BLOCKED_STOP, between);
+    bool flushed = between && ack_tracker_in_flight(pipeline->with.tracker) == 0 &&
+                   pipeline->outbox.count == 0;
+    bool hopeless = !delivery_connected(pipeline->with.delivery) && !nothing_in_flight(pipeline);
+    if (flushed || hopeless)
+        stop_with(pipeline, PIPELINE_STOPPED);
+}
+
+static void look_at_gate(struct pipeline *pipeline)
+{
+    if (pipeline->with.gate.must_stop(pipeline->with.gate.self)) {
+        (void)error_set(&pipeline->error, ERROR_STEP_DOWN, "not_leader",
+                        "another replica leads now");
+        fail(pipeline);
+    } else if (watcher_shutdown_noticed(pipeline->with.watcher) &&
+               ack_tracker_in_flight(pipeline->with.tracker) > 0) {
+        /* It waits for our confirmation, which Kafka does not let us give: let it go. */
+        (void)error_set(&pipeline->error, ERROR_RECONNECT, "server_shutdown",
+                        "PostgreSQL shuts down while records are in flight");
+        fail(pipeline);
+    }
+}
+
+static void publish(struct pipeline *pipeline)
+{
+    struct status *status = pipeline->with.status;
+    atomic_store_explicit(&status->turned_ms, loop_now(pipeline->with.loop).value,
+                          memory_order_relaxed);
+    atomic_store_explicit(&status->blocked, pipeline->blocked, memory_order_relaxed);
+    atomic_store_explicit(&status->transactions_unconfirmed,
+                          ack_tracker_entries(pipeline->with.tracker), memory_order_relaxed);
+    status_store(&status->received_bytes, wal_stream_bytes(pipeline->stream));
+}
+
+ON_PIPELINE_THREAD static void turn(struct pipeline *pipeline)
+{
+    look_at_gate(pipeline);
+    report(pipeline);
+    if (!pipeline->ended && pipeline->outbox.count > 0)
+        send(pipeline);
+    if (!pipeline->ended && pipeline->has_change && (pipeline->blocked & BLOCKED_WAIT) != 0)
+        handle(pipeline);
+
+    for (int left = PIPELINE_TURN_CHANGES; left > 0 && !pipeline->ended && pipeline->more; left--) {
+        if (pipeline->stopping)
+            look_at_stop(pipeline);
+        if (pipeline->blocked != 0 || pipeline->ended)
+            break;
+        receive(pipeline);
+        if (pipeline->has_change && !pipeline->ended)
+            handle(pipeline);
+        if (pipeline->outbox.count > 0 && !pipeline->ended)
+            send(pipeline);
+        block_when_ring_full(pipeline);
+    }
+    if (!pipeline->ended)
+        confirm(pipeline);
+    if (pipeline->stopping && !pipeline->ended)
+        look_at_stop(pipeline);
+    publish(pipeline);
+}
+
+/* The loop's callbacks. */
+
+ON_PIPELINE_THREAD static void on_socket(void *self, short revents)
+{
+    struct pipeline *pipeline = self;
+    if (pipeline->blocked != 0) {
+        if ((revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
+            (void)error_set(&pipeline->error, ERROR_RECONNECT, "connection_lost",
+                            "PostgreSQL closed the replication connection");
+            fail(pipeline);
+        }
+        return;
+    }
+    if (!wal_stream_fill(pipeline->stream, &pipeline->error))
+        fail(pipeline);
+    pipeline->more = true;
+}
+
+static void on_delivery(void *self UNUSED, short revents UNUSED)
+{
+    /* The turn reads the events. */
+}
+
+static void on_watcher(void *self, short revents UNUSED)
+{
+    struct pipeline *pipeline = self;
+    watcher_acknowledge(pipeline->with.watcher);
+}
+
+static void on_status_due(void *self UNUSED)
+{
+    /* The turn sends it. */
+}
+
+static void on_stop_late(void *self)
+{
+    stop_with(self, PIPELINE_STOPPED);
+}
+
+static void on_stop(void *self, short revents UNUSED)
+{
+    struct pipeline *pipeline = self;
+    (void)FAULT(in_stop);
+    pipeline->stopping = true;
+    loop_watch_set(pipeline->stop_watch, 0);
+    loop_timer_set(pipeline->stop_timer,
+                   mono_ms_add(loop_now(pipeline->with.loop), pipeline->with.stop_timeout_ms));
+    log_info(pipeline->with.log, "stopping: reading the open transaction to its end",
+             LOG_BOOL("transaction_open", ack_tracker_open(pipeline->with.tracker)),
+             LOG_UINT("in_flight", ack_tracker_in_flight(pipeline->with.tracker)));
+}
+
+static void watch(struct pipeline *pipeline)
+{
+    struct loop *loop = pipeline->with.loop;
+    pipeline->socket_watch =
+        loop_watch_add(loop, wal_stream_fd(pipeline->stream), POLLIN, on_socket, pipeline);
+    pipeline->delivery_watch =
+        loop_watch_add(loop, delivery_fd(pipeline->with.delivery), POLLIN, on_delivery, pipeline);
+    pipeline->watcher_watch =
+        loop_watch_add(loop, watcher_fd(pipeline->with.watcher), POLLIN, on_watcher, pipeline);
+    pipeline->stop_watch = loop_watch_add(loop, pipeline->with.stop_fd, POLLIN, on_stop, pipeline);
+    pipeline->status_timer = loop_timer_add(loop, on_status_due, pipeline);
+    pipeline->stop_timer = loop_timer_add(loop, on_stop_late, pipeline);
+}
+
+static void unwatch(struct pipeline *pipeline)
+{
+    loop_watch_remove(TAKE(pipeline->socket_watch));
+    loop_watch_remove(TAKE(pipeline->delivery_watch));
+    loop_watch_remove(TAKE(pipeline->watcher_watch));
+    loop_watch_remove(TAKE(pipeline->stop_watch));
+    loop_timer_remove(TAKE(pipeline->status_timer));
+    loop_timer_remove(TAKE(pipeline->stop_timer));
+}
+
+static void wait_for_work(struct pipeline *pipeline)
+{
+    int events = POLLRDHUP;
+    if (pipeline->blocked == 0)
+        events |= POLLIN;
+    if (wal_stream_wants_write(pipeline->stream))
+        events |= POLLOUT;
+    loop_watch_set(pipeline->socket_watch, (short)events);
+    bool ready = pipeline->more && pipeline->blocked == 0;
+    (void)loop_turn(pipeline->with.loop, ready ? 0 : -1);
+}
+
+ON_PIPELINE_THREAD static void finish(struct pipeline *pipeline)
+{
+    wal_stream_confirm(pipeline->stream, ack_tracker_confirmed(pipeline->with.tracker));
+    struct error error = ERROR_INIT;
+    if (!wal_stream_finish(pipeline->stream, PIPELINE_COPY_DONE_LIMIT_MS, &error))
+        log_failure(pipeline->with.log, LOG_WARN, "the stream did not end cleanly", &error);
+    else
+        status_store(&pipeline->with.status->confirmed_lsn,
+                     wal_stream_confirmed(pipeline->stream).value);
+    uint64_t unconfirmed = ack_tracker_in_flight(pipeline->with.tracker);
+    if (unconfirmed > 0 || ack_tracker_open(pipeline->with.tracker))
+        log_warn(pipeline->with.log, "stopped in the middle: what is unconfirmed comes again",
+                 LOG_STR("transaction", lsn_text(pipeline->txn.final_lsn).text),
+                 LOG_BOOL("transaction_cut", ack_tracker_open(pipeline->with.tracker)),
+                 LOG_UINT("records_unconfirmed", unconfirmed));
+}
+
+enum pipeline_end pipeline_run(struct pipeline *pipeline, struct wal_stream *stream,
+                               struct error *err)
+{
+    pipeline->stream = stream;
+    pipeline->blocked = 0;
+    pipeline->has_change = pipeline->stopping = pipeline->ended = false;
+    pipeline->more = true;
+    pipeline->error = ERROR_INIT;
+    record_list_clear(&pipeline->outbox);
+    source_attach(pipeline->source, stream);
+    watch(pipeline);
+    while (!pipeline->ended) {
+        turn(pipeline);
+        if (!pipeline->ended)
+            wait_for_work(pipeline);
+    }
+    unwatch(pipeline);
+    if (pipeline->end == PIPELINE_STOPPED)
+        finish(pipeline);
+    else
+        *err = pipeline->error;
+    atomic_store(&pipeline->with.status->transaction_open, false);
+    atomic_store(&pipeline->with.status->blocked, 0);
+    return pipeline->end;
+}
+
+struct pipeline *pipeline_new(const struct pipeline_options *options)
+{
+    struct pipeline *pipeline = memory_alloc(sizeof(*pipeline));
+    pipeline->with = *options;
+    pipeline->source = source_new();
+    pipeline->outbox_arena = arena_init(PIPELINE_OUTBOX_KEEP_BYTES);
+    pipeline->outbox.arena = &pipeline->outbox_arena;
+    return pipeline;
+}
+
+void pipeline_free(struct pipeline *pipeline)
+{
+    if (pipeline == NULL)
+        return;
+    source_free(pipeline->source);
+    record_list_done(&pipeline->outbox);
+    arena_done(&pipeline->outbox_arena);
+    memory_free(pipeline);
+}

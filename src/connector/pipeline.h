@@ -1,0 +1,80 @@
+/* The line: the only place that sees all eight steps, from the socket to the confirmed LSN.
+ *
+ * | # | step    | file                                   | in -> out                              |
+ * |---|---------|----------------------------------------|----------------------------------------|
+ * | 1 | receive | postgres/wal_stream.c                  | socket -> struct wal_message           |
+ * | 2 | decode  | postgres/pgoutput.c (connector/source) | payload -> struct change               |
+ * | 3 | handle  | connector/handler_*.c                  | change -> 0..n records                 |
+ * | 4 | encode  | format/flat_json.c                     | change + plan -> key and value bytes   |
+ * | 5 | send    | kafka/delivery.c                       | record + ticket -> queued, or FULL     |
+ * | 6 | report  | kafka/delivery.c                       | delivery report -> ticket + outcome    |
+ * | 7 | track   | progress/ack_tracker.c                 | tickets -> confirmed LSN               |
+ * | 8 | confirm | postgres/wal_stream.c                  | confirmed LSN -> Standby Status Update |
+ *
+ * One thread runs it (ON_PIPELINE_THREAD): one poll() over the socket, the delivery's eventfd, the
+ * watcher's eventfd, timers and the stop descriptor. The socket is read if and only if nothing
+ * blocks; while blocked, status updates, delivery events, the stop and a hang-up of the server go
+ * on.
+ */
+#ifndef CONNECTOR_PIPELINE_H
+#define CONNECTOR_PIPELINE_H
+
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/thread_role.h"
+#include "connector/gate.h"
+#include "connector/handler.h"
+#include "connector/status.h"
+#include "kafka/delivery.h"
+#include "postgres/wal_stream.h"
+#include "postgres/watcher.h"
+#include "progress/ack_tracker.h"
+
+/* Why the socket is not read; each is a metric label. */
+#define PIPELINE_BLOCKED(X)                                                                        \
+    X(OUTBOX, 1, "outbox")       /* the producer is full */                                        \
+    X(IN_FLIGHT, 2, "in_flight") /* too many transactions are unconfirmed */                       \
+    X(WAIT, 4, "wait")           /* a key is being looked up */                                    \
+    X(COMMIT, 8, "commit")       /* a Kafka transaction is being committed */                      \
+    X(COPY, 16, "copy")          /* a snapshot is being copied */                                  \
+    X(GATE, 32, "gate")          /* somebody else leads */                                         \
+    X(STOP, 64, "stop")          /* asked to stop, and no transaction is open */
+
+enum blocked {
+#define X(name, bit, text) BLOCKED_##name = (bit),
+    PIPELINE_BLOCKED(X)
+#undef X
+};
+
+struct pipeline_options {
+    struct clock clock;
+    struct loop *loop;       /* not owned, as all below */
+    int stop_fd;             /* readable = stop gracefully */
+    int64_t stop_timeout_ms; /* how long the open transaction may still take */
+    struct log *log;
+    struct status *status;
+    struct handler handler;
+    struct delivery *delivery;
+    struct ack_tracker *tracker;
+    struct watcher *watcher;
+    struct gate gate;
+};
+
+struct pipeline;
+
+struct pipeline *pipeline_new(const struct pipeline_options *options);
+void pipeline_free(struct pipeline *pipeline);
+
+enum pipeline_end {
+    PIPELINE_STOPPED, /* asked to stop: what could be flushed is flushed and confirmed */
+    PIPELINE_FAILED,  /* *err says why, and its class what to do */
+};
+
+/* Streams until it is asked to stop or something fails. The stream stays the caller's, to be closed
+ * once the producer is quiet. Records may still be in flight in either case. */
+enum pipeline_end pipeline_run(struct pipeline *pipeline, struct wal_stream *stream,
+                               struct error *err) ON_PIPELINE_THREAD;
+
+#endif

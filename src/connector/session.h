@@ -1,0 +1,50 @@
+/* From nothing to a stream: what happens in the state "starting". Verifies (or creates) the
+ * publication, the replica identities and the slot, checks that every published table has a topic,
+ * and starts the replication. Only who may lead creates anything. */
+#ifndef CONNECTOR_SESSION_H
+#define CONNECTOR_SESSION_H
+
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "connector/gate.h"
+#include "format/topic_route.h"
+#include "postgres/db_conn.h"
+#include "postgres/publication.h"
+#include "postgres/slot.h"
+#include "postgres/wal_stream.h"
+
+struct session_options {
+    struct db_conn_options conn; /* without replication */
+    struct publication_options publication;
+    const char *slot;
+    bool create_slot;
+    int64_t wal_sender_timeout_ms;
+    const char *decoding_work_mem;
+    const struct topic_route *route;
+    struct clock clock;
+    struct gate gate;
+    struct log *log;
+};
+
+/* What this process knows of the slot: a slot that was seen and is gone is a gap, not a beginning.
+ */
+struct session_memory {
+    bool slot_seen;
+    lsn_t last_confirmed;
+    char system_id[24];
+};
+
+/* On success *out_stream streams from the slot's position. ERROR_WAIT or ERROR_STEP_DOWN: somebody
+ * else has the slot or leads: be standby. */
+MUST_CHECK bool session_open(const struct session_options *options, struct session_memory *memory,
+                             struct interrupt interrupt, struct wal_stream **out_stream,
+                             struct error *err) ON_PIPELINE_THREAD;
+
+/* The same preparations up to an existing slot, for `pqcdc slot create`. accept_gap: a slot that is
+ * created anew begins now, and what was committed before it is not delivered. */
+MUST_CHECK bool session_create_slot(const struct session_options *options,
+                                    struct interrupt interrupt, lsn_t *out_consistent_point,
+                                    struct error *err);
+
+#endif

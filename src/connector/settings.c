@@ -1,0 +1,204 @@
+#include "connector/settings.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/buf.h"
+#include "base/memory.h"
+
+/* The configuration itself is limited to that. */
+enum { SETTINGS_BROKERS_LIMIT_BYTES = 1024 * 1024 };
+
+_Static_assert((int)CONFIG_HEADER_OPERATION == (int)ENCODER_HEADER_OPERATION &&
+                   (int)CONFIG_HEADER_POS == (int)ENCODER_HEADER_POS,
+               "header bits of the configuration are those of the encoder");
+_Static_assert((int)CONFIG_OPERATION_TRUNCATE == (int)PUBLICATION_TRUNCATE &&
+                   (int)CONFIG_OPERATION_INSERT == (int)PUBLICATION_INSERT,
+               "operation bits of the configuration are those of the publication");
+
+/* A random UUID (RFC 9562, version 4) behind "pqcdc:", so that a slot's holder can be recognised.
+ */
+static void name_application(struct settings *settings)
+{
+    unsigned char bytes[16] = { 0 };
+    CHECK(getrandom(bytes, sizeof(bytes), 0) == (ssize_t)sizeof(bytes));
+    bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+    char *out = settings->application_name;
+    size_t at = (size_t)snprintf(out, sizeof(settings->application_name), "pqcdc:");
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
+        at += (size_t)snprintf(out + at, sizeof(settings->application_name) - at, "%s%02x", dash,
+                               bytes[i]);
+    }
+}
+
+static void set_conn(struct settings *settings)
+{
+    const struct config *config = settings->config;
+    settings->conn = (struct db_conn_options){
+        .host = config->cdc_host,
+        .port = config->cdc_port,
+        .user = config->cdc_username,
+        .database = config->cdc_database,
+        .password = config->cdc_password,
+        .password_file = config->cdc_password_file,
+        .ssl_mode = config->cdc_ssl_mode,
+        .ssl_root_cert = config->cdc_ssl_root_cert,
+        .ssl_cert = config->cdc_ssl_cert,
+        .ssl_key = config->cdc_ssl_key,
+        .application_name = settings->application_name,
+    };
+}
+
+static void set_publication(struct settings *settings)
+{
+    const struct config *config = settings->config;
+    uint32_t count = config->cdc_publication_tables.count;
+    settings->all_tables = count == 0;
+    settings->tables = memory_array(count + 1, sizeof(*settings->tables));
+    settings->keys = memory_array(count + 1, sizeof(*settings->keys));
+    settings->key_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct config_table *table = &config->cdc_publication_tables.items[i];
+        settings->tables[i] = (struct publication_table){
+            .schema = table->schema,
+            .name = table->name,
+            .replica_identity = table->replica_identity,
+            .replica_identity_index = table->replica_identity_index,
+            .columns = table->columns.items,
+            .column_count = table->columns.count,
+        };
+        settings->keys[i] = (struct handler_builtin_key){
+            .schema = table->schema,
+            .table = table->name,
+            .columns = table->key_columns.items,
+            .column_count = table->key_columns.count,
+        };
+    }
+    settings->publication = (struct publication_options){
+        .name = config->cdc_publication_name,
+        .create_if_not_exists = config->cdc_publication_create_if_not_exists,
+        .operations = config->cdc_publication_operations,
+        .tables = settings->tables,
+        .table_count = count,
+        .via_partition_root = config->cdc_publication_via_partition_root,
+    };
+}
+
+static char *join(const struct config_list *list)
+{
+    AUTO(struct buf, buf_done) joined = buf_init(SETTINGS_BROKERS_LIMIT_BYTES);
+    for (uint32_t i = 0; i < list->count; i++) {
+        buf_append_text(&joined, i > 0 ? "," : "");
+        buf_append_text(&joined, list->items[i]);
+    }
+    return memory_text(buf_text(&joined));
+}
+
+static void set_producer(struct settings *settings)
+{
+    const struct config *config = settings->config;
+    uint32_t count = config->kafka_properties.count;
+    settings->brokers = join(&config->kafka_brokers);
+    settings->properties = memory_array(count + 1, sizeof(*settings->properties));
+    for (uint32_t i = 0; i < count; i++)
+        settings->properties[i] = (struct producer_property){
+            .name = config->kafka_properties.pairs[i].name,
+            .value = config->kafka_properties.pairs[i].value,
+        };
+    settings->producer = (struct producer_options){
+        .brokers = settings->brokers,
+        .client_id = config->kafka_client_id,
+        .required_acks = (int)config->kafka_required_acks,
+        .batch_records = config->kafka_producer_batch_size,
+        .batch_bytes = config->kafka_producer_batch_bytes,
+        .linger_ms = config->kafka_producer_batch_ticker_duration_ms,
+        .read_timeout_ms = config->kafka_read_timeout_ms,
+        .write_timeout_ms = config->kafka_write_timeout_ms,
+        .metadata_ttl_ms = config->kafka_metadata_ttl_ms,
+        .compression = config->kafka_compression,
+        .balancer = config->kafka_balancer,
+        .allow_auto_topic_creation = config->kafka_allow_auto_topic_creation,
+        .in_flight_bytes = config->kafka_max_in_flight_bytes,
+        .max_attempts = config->kafka_producer_max_attempts,
+        .properties = settings->properties,
+        .property_count = count,
+    };
+}
+
+static bool skips_unmapped(const struct settings *settings)
+{
+    switch (settings->config->kafka_unmapped) {
+    case CONFIG_UNMAPPED_UNSET:
+        return settings->all_tables;
+    case CONFIG_UNMAPPED_FAIL:
+        return false;
+    case CONFIG_UNMAPPED_SKIP:
+        return true;
+    }
+    return false;
+}
+
+static bool set_route(struct settings *settings, struct error *err)
+{
+    const struct config *config = settings->config;
+    const struct config_map *map = &config->kafka_table_topic_mapping;
+    struct topic_route_pair *pairs = memory_array(map->count + 1, sizeof(*pairs));
+    for (uint32_t i = 0; i < map->count; i++)
+        pairs[i] = (struct topic_route_pair){ map->pairs[i].name, map->pairs[i].value };
+    const struct topic_route_options options = {
+        .pairs = pairs,
+        .pair_count = map->count,
+        .topic_template = config->kafka_topic_template,
+        .database = config->cdc_database,
+        .unmapped = skips_unmapped(settings) ? TOPIC_ROUTE_SKIP : TOPIC_ROUTE_FAIL,
+    };
+    bool made = topic_route_new(&options, &settings->route, err);
+    memory_free(pairs);
+    return made;
+}
+
+static bool set_encoding(struct settings *settings, struct error *err)
+{
+    const struct config *config = settings->config;
+    settings->encoder = encoder_find(config->format_name);
+    if (settings->encoder == NULL)
+        return error_set(err, ERROR_CONFIG, "format_unknown", "format.name: \"%s\" is not a format",
+                         config->format_name);
+    settings->encoding = (struct encoder_options){
+        .headers = config->format_headers,
+        .tombstones = config->format_tombstones,
+        .truncate = config->format_truncate,
+        .max_record_bytes = (uint64_t)config->cdc_max_record_bytes,
+    };
+    return true;
+}
+
+bool settings_new(const struct config *config, struct settings **out_settings, struct error *err)
+{
+    AUTO(struct settings *, settings_free_p) settings = memory_alloc(sizeof(*settings));
+    settings->config = config;
+    name_application(settings);
+    set_conn(settings);
+    set_publication(settings);
+    set_producer(settings);
+    if (!producer_options_check(&settings->producer, err) || !set_route(settings, err) ||
+        !set_encoding(settings, err))
+        return false;
+    *out_settings = TAKE(settings);
+    return true;
+}
+
+void settings_free(struct settings *settings)
+{
+    if (settings == NULL)
+        return;
+    topic_route_free(settings->route);
+    memory_free(settings->brokers);
+    memory_free(settings->tables);
+    memory_free(settings->keys);
+    memory_free(settings->properties);
+    memory_free(settings);
+}

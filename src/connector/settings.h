@@ -1,0 +1,43 @@
+/* The configuration, told to each room in its own options struct: the one place that knows both.
+ * The structs view the configuration, which must outlive them. */
+#ifndef CONNECTOR_SETTINGS_H
+#define CONNECTOR_SETTINGS_H
+
+#include <stdbool.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "connector/handler_builtin.h"
+#include "format/encoder.h"
+#include "format/topic_route.h"
+#include "kafka/producer_options.h"
+#include "postgres/db_conn.h"
+#include "postgres/publication.h"
+
+struct settings {
+    const struct config *config; /* not owned */
+    struct db_conn_options conn;
+    struct publication_options publication;
+    struct producer_options producer;
+    struct topic_route *route;
+    struct encoder_options encoding;
+    const struct encoder_ops *encoder;
+    struct handler_builtin_key *keys;
+    uint32_t key_count;
+    bool all_tables;
+    char application_name[64]; /* "pqcdc:" and a random UUID */
+
+    /* memory behind the views */
+    char *brokers;
+    struct publication_table *tables;
+    struct producer_property *properties;
+};
+
+/* ERROR_CONFIG: what only the rooms can tell (a denied Kafka property, a bad topic template). */
+MUST_CHECK bool settings_new(const struct config *config, struct settings **out_settings,
+                             struct error *err);
+void settings_free(struct settings *settings); /* NULL allowed */
+CLEANUP_POINTER(struct settings, settings_free)
+
+#endif

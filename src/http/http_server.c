@@ -1,0 +1,216 @@
+#include "http/http_server.h"
+
+#include <microhttpd.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "http/http_guests.h"
+#include "http/http_listener.h"
+
+enum { IDLE_TIMEOUT_S = 5, CONNECTION_BYTES = 16 * 1024 };
+
+struct route {
+    char *path;
+    http_handler_fn *handle;
+    void *self;
+};
+
+struct http_server {
+    struct MHD_Daemon *daemon;
+    uint16_t port;
+    struct route *routes;
+    uint32_t route_count;
+    struct http_guests guests; /* of the server's thread */
+};
+
+static const char *purpose_of(const char *path)
+{
+    static const struct {
+        const char *path;
+        const char *purpose;
+    } purposes[] = {
+#define ROUTE(path, purpose) { path, purpose },
+#include "http/routes.def"
+#undef ROUTE
+    };
+    for (size_t i = 0; i < COUNT_OF(purposes); i++)
+        if (strcmp(purposes[i].path, path) == 0)
+            return purposes[i].purpose;
+    return "";
+}
+
+static void describe_routes(const struct http_server *server, struct http_response *response)
+{
+    response->status = MHD_HTTP_NOT_FOUND;
+    buf_append_text(response->body, "404: no such path. There are:\n");
+    for (uint32_t i = 0; i < server->route_count; i++) {
+        const char *path = server->routes[i].path;
+        const char *purpose = purpose_of(path);
+        buf_append_format(response->body, purpose[0] != '\0' ? "%-22s %s\n" : "%s%s\n", path,
+                          purpose);
+    }
+}
+
+static void answer(const struct http_server *server, const struct http_request *request,
+                   struct http_response *response)
+{
+    for (uint32_t i = 0; i < server->route_count; i++) {
+        const struct route *route = &server->routes[i];
+        if (strcmp(route->path, request->path) == 0) {
+            route->handle(route->self, request, response);
+            return;
+        }
+    }
+    describe_routes(server, response);
+}
+
+/* Takes the body's memory. */
+static enum MHD_Result send_response(struct MHD_Connection *connection,
+                                     struct http_response *response)
+{
+    struct buf *body = response->body;
+    struct MHD_Response *sent =
+        MHD_create_response_from_buffer(body->size, body->data, MHD_RESPMEM_MUST_FREE);
+    if (sent == NULL)
+        return MHD_NO;
+    *body = buf_init(HTTP_BODY_LIMIT_BYTES);
+    enum MHD_Result added =
+        MHD_add_response_header(sent, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
+    if (added == MHD_YES)
+        added = MHD_add_response_header(sent, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (added == MHD_YES && response->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        added = MHD_add_response_header(sent, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    enum MHD_Result queued =
+        added == MHD_YES ? MHD_queue_response(connection, response->status, sent) : MHD_NO;
+    MHD_destroy_response(sent);
+    return queued;
+}
+
+static enum MHD_Result respond(const struct http_server *server, struct MHD_Connection *connection,
+                               const char *path, bool allowed)
+{
+    AUTO(struct buf, buf_done)
+    body = buf_init(HTTP_BODY_LIMIT_BYTES);
+    struct http_response response = { .status = MHD_HTTP_OK,
+                                      .content_type = "text/plain; charset=utf-8",
+                                      .body = &body };
+    static const char verbose[] = "verbose";
+    struct http_request request = {
+        .path = path,
+        .verbose = MHD_lookup_connection_value_n(connection, MHD_GET_ARGUMENT_KIND, verbose,
+                                                 sizeof(verbose) - 1, NULL, NULL) == MHD_YES,
+    };
+    if (allowed) {
+        answer(server, &request, &response);
+    } else {
+        response.status = MHD_HTTP_METHOD_NOT_ALLOWED;
+        buf_append_text(&body, "405: only GET and HEAD are served.\n");
+    }
+    if (body.failed) {
+        buf_clear(&body);
+        response.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+        response.content_type = "text/plain; charset=utf-8";
+        buf_append_text(&body, "500: the answer is too large.\n");
+    }
+    return send_response(connection, &response);
+}
+
+/* Called when the head is there, then for each part of a body, then once more. */
+static enum MHD_Result on_request(void *self, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version UNUSED,
+                                  const char *upload UNUSED, size_t *upload_size,
+                                  void **request_state)
+{
+    struct http_server *server = self;
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return respond(server, connection, path, false);
+    if (*request_state == NULL) {
+        *request_state = server;
+        return MHD_YES;
+    }
+    /* Nobody sends a body with these methods in good faith: the connection is closed. */
+    if (*upload_size != 0)
+        return MHD_NO;
+    return respond(server, connection, path, true);
+}
+
+static enum MHD_Result on_accept(void *self, const struct sockaddr *address, socklen_t size UNUSED)
+{
+    const struct http_server *server = self;
+    return http_guests_may_enter(&server->guests, address) ? MHD_YES : MHD_NO;
+}
+
+static void on_connection(void *self, struct MHD_Connection *connection, void **guest,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *server = self;
+    switch (code) {
+    case MHD_CONNECTION_NOTIFY_STARTED:
+        *guest = http_guests_enter(
+            &server->guests,
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+        return;
+    case MHD_CONNECTION_NOTIFY_CLOSED:
+        http_guests_leave(&server->guests, *guest);
+        *guest = NULL;
+        return;
+    }
+}
+
+static void server_free(struct http_server *server)
+{
+    for (uint32_t i = 0; i < server->route_count; i++)
+        memory_free(server->routes[i].path);
+    memory_free(server->routes);
+    memory_free(server);
+}
+
+static struct http_server *server_new(const struct http_server_options *options)
+{
+    struct http_server *server = memory_alloc(sizeof(*server));
+    server->routes = memory_array(options->route_count, sizeof(*server->routes));
+    server->route_count = options->route_count;
+    for (uint32_t i = 0; i < options->route_count; i++) {
+        const struct http_route *route = &options->routes[i];
+        server->routes[i] = (struct route){ memory_text(route->path), route->handle, route->self };
+    }
+    return server;
+}
+
+bool http_server_start(const struct http_server_options *options, struct http_server **out_server,
+                       struct error *err)
+{
+    int fd;
+    if (!http_listener_open(options->address, options->port, &fd, err))
+        return false;
+    struct http_server *server = server_new(options);
+    server->port = http_listener_port(fd);
+    /* One connection more than guests, so that on_accept() refuses it; at its own limit the library
+     * would let it wait. The daemon closes the socket. */
+    server->daemon = MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC, server->port, on_accept,
+        server, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)HTTP_GUESTS_MAX + 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_END);
+    if (server->daemon == NULL) {
+        server_free(server);
+        return error_set(err, ERROR_RETRY, "http_start",
+                         "cannot start the HTTP server: out of threads or descriptors");
+    }
+    *out_server = server;
+    return true;
+}
+
+uint16_t http_server_port(const struct http_server *server)
+{
+    return server->port;
+}
+
+void http_server_stop(struct http_server *server)
+{
+    if (server == NULL)
+        return;
+    MHD_stop_daemon(server->daemon);
+    server_free(server);
+}

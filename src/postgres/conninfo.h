@@ -1,0 +1,13 @@
+/* The connection string for libpq: every keyword that matters is set, so that neither the
+ * environment nor files in the home directory decide anything. */
+#ifndef POSTGRES_CONNINFO_H
+#define POSTGRES_CONNINFO_H
+
+#include "base/buf.h"
+#include "postgres/db_conn.h"
+
+/* The text holds the password: the caller wipes the buffer. Too long: ERROR_CONFIG. */
+MUST_CHECK bool conninfo_append(struct buf *out, const struct db_conn_options *options,
+                                const char *password, struct error *err);
+
+#endif

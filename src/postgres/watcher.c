@@ -1,0 +1,425 @@
+#include "postgres/watcher.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/backoff.h"
+#include "base/memory.h"
+#include "base/thread_role.h"
+
+enum {
+    PING_EVERY_MS = 1000,
+    QUERY_DEADLINE_MS = 5000,
+    CONNECT_TIMEOUT_MS = 5000,
+    BACKOFF_FIRST_MS = 100,
+    BACKOFF_MAX_MS = 5000,
+};
+
+/* What readers get in one piece. */
+struct report {
+    bool seen;
+    int64_t seen_at_ms;
+    struct slot_sight sight;
+    char error[ERROR_TEXT_SIZE];
+};
+
+enum { REPORT_WORDS = (sizeof(struct report) + sizeof(uint64_t) - 1) / sizeof(uint64_t) };
+
+/* Two copies: `version` says which one is whole, and the writer fills the other. A reader that was
+ * overtaken by two writes sees that the version moved, and takes the newer copy; it never waits for
+ * the writer. Each word is stored with release and loaded with acquire: who has read a word of the
+ * next but one report sees the version of the next one. */
+struct board {
+    _Atomic uint64_t version;
+    _Atomic uint64_t words[2][REPORT_WORDS];
+};
+
+/* `request` is the wish that it answers; the result stays libpq's, one row a column. */
+struct key_answer {
+    uint64_t request;
+    PGresult *columns;
+};
+
+struct watcher {
+    struct arena texts; /* behind `conn_options` and `slot` */
+    struct db_conn_options conn_options;
+    const char *slot;
+    int64_t period_ms;
+    struct clock clock;
+    pthread_t thread;
+    int stop_fd;  /* readable for ever once watcher_stop() was called */
+    int wake_fd;  /* towards the watcher's thread: a key is asked for */
+    int ready_fd; /* towards the pipeline */
+
+    /* Written by the watcher's thread, read by any. */
+    struct board board;
+    _Atomic int64_t answered_at_ms; /* INT64_MIN = never */
+    atomic_bool connected;
+    atomic_bool shutdown_noticed;
+
+    /* The mailbox: a request is a number that never comes again, with the relation's OID in its
+     * lower half, so that a late answer is not taken for a new one. */
+    _Atomic uint64_t asked;
+    _Atomic(struct key_answer *) answer;
+
+    /* The pipeline's thread only. */
+    uint64_t request; /* 0 = nothing is asked */
+    uint32_t request_count;
+
+    /* The watcher's thread only. */
+    struct report report;
+    uint64_t answered;   /* the last request that was answered */
+    bool was_terminated; /* the last session ended with 57P01 */
+    struct backoff backoff;
+};
+
+static const char key_sql[] =
+    "SELECT a.attname FROM pg_catalog.pg_index i"
+    " CROSS JOIN LATERAL pg_catalog.unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)"
+    " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
+    " WHERE i.indrelid = $1::pg_catalog.oid AND i.indisprimary AND k.place <= i.indnkeyatts"
+    " ORDER BY k.place";
+
+/* ---- the board ---- */
+
+static void board_put(struct board *board, const struct report *report)
+{
+    uint64_t words[REPORT_WORDS] = { 0 };
+    memcpy(words, report, sizeof(*report));
+    uint64_t version = atomic_load_explicit(&board->version, memory_order_relaxed) + 1;
+    _Atomic uint64_t *copy = board->words[version % 2];
+    for (size_t i = 0; i < REPORT_WORDS; i++)
+        atomic_store_explicit(&copy[i], words[i], memory_order_release);
+    atomic_store_explicit(&board->version, version, memory_order_release);
+}
+
+static struct report board_get(const struct board *board)
+{
+    uint64_t words[REPORT_WORDS];
+    uint64_t before;
+    do {
+        before = atomic_load_explicit(&board->version, memory_order_acquire);
+        const _Atomic uint64_t *copy = board->words[before % 2];
+        for (size_t i = 0; i < REPORT_WORDS; i++)
+            words[i] = atomic_load_explicit(&copy[i], memory_order_acquire);
+    } while (atomic_load_explicit(&board->version, memory_order_relaxed) != before);
+    struct report report;
+    memcpy(&report, words, sizeof(report));
+    return report;
+}
+
+/* ---- the watcher's thread ---- */
+
+static void signal_fd(int fd)
+{
+    uint64_t one = 1;
+    ssize_t written = write(fd, &one, sizeof(one));
+    CHECK(written == (ssize_t)sizeof(one));
+}
+
+static void clear_fd(int fd)
+{
+    uint64_t count;
+    ssize_t got = read(fd, &count, sizeof(count));
+    CHECK(got == (ssize_t)sizeof(count) || got == -1);
+}
+
+static void publish_sight(struct watcher *watcher, const struct slot_sight *sight)
+{
+    int64_t now_ms = clock_now(&watcher->clock).value;
+    watcher->report.seen = true;
+    watcher->report.seen_at_ms = now_ms;
+    watcher->report.sight = *sight;
+    watcher->report.error[0] = '\0';
+    board_put(&watcher->board, &watcher->report);
+    atomic_store(&watcher->answered_at_ms, now_ms);
+    atomic_store(&watcher->shutdown_noticed, false);
+    atomic_store(&watcher->connected, true);
+    signal_fd(watcher->ready_fd);
+}
+
+static void publish_error(struct watcher *watcher, const struct error *err)
+{
+    atomic_store(&watcher->connected, false);
+    if (err->class == ERROR_STOPPED)
+        return;
+    (void)snprintf(watcher->report.error, sizeof(watcher->report.error), "%s", err->text);
+    board_put(&watcher->board, &watcher->report);
+}
+
+static void free_answer(struct key_answer *answer)
+{
+    if (answer == NULL)
+        return;
+    PQclear(answer->columns);
+    memory_free(answer);
+}
+
+static bool answer_key(struct watcher *watcher, struct db_conn *conn, struct error *err)
+{
+    uint64_t request = atomic_load(&watcher->asked);
+    if (request == watcher->answered)
+        return true;
+    char oid[16];
+    (void)snprintf(oid, sizeof(oid), "%u", (unsigned)(uint32_t)request);
+    const char *const parameters[] = { oid };
+    PGresult *columns = NULL;
+    if (!db_conn_query(conn, QUERY_DEADLINE_MS, key_sql, 1, parameters, &columns, err))
+        return false;
+    struct key_answer *answer = memory_alloc(sizeof(*answer));
+    *answer = (struct key_answer){ .request = request, .columns = columns };
+    free_answer(atomic_exchange(&watcher->answer, answer));
+    watcher->answered = request;
+    signal_fd(watcher->ready_fd);
+    return true;
+}
+
+static bool look(struct watcher *watcher, struct db_conn *conn, struct error *err)
+{
+    struct slot_sight sight = { .exists = false };
+    if (!slot_look(conn, watcher->slot, &sight, err))
+        return false;
+    publish_sight(watcher, &sight);
+    backoff_reset(&watcher->backoff);
+    return true;
+}
+
+/* False once the watcher shall stop. The session's socket (-1 = none) becomes readable when the
+ * server has something to say unasked, which is mostly its farewell: the next look reads it. */
+static bool pause_for(struct watcher *watcher, int64_t wait_ms, int session_fd)
+{
+    struct pollfd fds[] = { { .fd = watcher->stop_fd, .events = POLLIN },
+                            { .fd = watcher->wake_fd, .events = POLLIN },
+                            { .fd = session_fd, .events = POLLIN } };
+    if (poll(fds, session_fd >= 0 ? 3 : 1, (int)wait_ms) > 0 && fds[1].revents != 0)
+        clear_fd(watcher->wake_fd);
+    return fds[0].revents == 0;
+}
+
+/* Until the session fails (*err) or the watcher shall stop (true). */
+static bool run_session(struct watcher *watcher, struct db_conn *conn, struct error *err)
+{
+    watcher->was_terminated = false;
+    do {
+        if (!answer_key(watcher, conn, err) || !look(watcher, conn, err))
+            return false;
+    } while (pause_for(watcher, watcher->period_ms, PQsocket(conn->pg)));
+    return true;
+}
+
+/* After 57P01 a server that refuses (57P03) or is not there shuts down; one that answers with
+ * anything else still runs. */
+static void judge_refusal(struct watcher *watcher, const struct error *err)
+{
+    if (watcher->was_terminated &&
+        (strcmp(err->code, "57P03") == 0 || err->class == ERROR_RECONNECT))
+        atomic_store(&watcher->shutdown_noticed, true);
+}
+
+static void run_once(struct watcher *watcher, struct error *err)
+{
+    const struct interrupt interrupt = { .stop_fd = watcher->stop_fd };
+    AUTO(struct db_conn *, db_conn_close_p)
+    conn = NULL;
+    if (!db_conn_open(&watcher->conn_options, interrupt, &conn, err))
+        judge_refusal(watcher, err);
+    else if (!run_session(watcher, conn, err))
+        watcher->was_terminated = strcmp(err->code, "57P01") == 0;
+}
+
+static void *watch(void *self)
+{
+    struct watcher *watcher = self;
+    thread_role_enter_watcher();
+    do {
+        struct error err = ERROR_INIT;
+        run_once(watcher, &err);
+        publish_error(watcher, &err);
+    } while (pause_for(watcher, backoff_next_ms(&watcher->backoff), -1));
+    thread_role_leave_watcher();
+    return NULL;
+}
+
+/* ---- life ---- */
+
+static const char *copy_text(struct arena *arena, const char *text)
+{
+    return text == NULL ? NULL : arena_copy(arena, slice_of(text)).data;
+}
+
+static struct db_conn_options copy_options(struct arena *arena, const struct db_conn_options *from)
+{
+    struct db_conn_options options = *from;
+    const char **texts[] = {
+        &options.host,
+        &options.port,
+        &options.user,
+        &options.database,
+        &options.password,
+        &options.password_file,
+        &options.ssl_mode,
+        &options.ssl_cert,
+        &options.ssl_root_cert,
+        &options.ssl_key,
+        &options.application_name,
+    };
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        *texts[i] = copy_text(arena, *texts[i]);
+    options.replication = false;
+    options.wal_sender_timeout_ms = 0;
+    options.decoding_work_mem = NULL;
+    if (options.connect_timeout_ms == 0)
+        options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
+    return options;
+}
+
+static int new_eventfd(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    CHECK(fd >= 0);
+    return fd;
+}
+
+/* A new thread inherits the mask: no signal is ever delivered to it. */
+static void start_thread(struct watcher *watcher)
+{
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+    int failed = pthread_create(&watcher->thread, NULL, watch, watcher);
+    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    CHECK(failed == 0);
+    (void)pthread_setname_np(watcher->thread, "watcher");
+}
+
+struct watcher *watcher_start(const struct watcher_options *options)
+{
+    CHECK(options->interval_ms > 0);
+    struct watcher *watcher = memory_alloc(sizeof(*watcher));
+    watcher->texts = arena_init(0);
+    watcher->conn_options = copy_options(&watcher->texts, &options->conn);
+    watcher->slot = copy_text(&watcher->texts, options->slot);
+    watcher->period_ms =
+        options->interval_ms < PING_EVERY_MS ? options->interval_ms : PING_EVERY_MS;
+    watcher->clock = options->clock;
+    atomic_init(&watcher->answered_at_ms, INT64_MIN);
+    watcher->stop_fd = new_eventfd();
+    watcher->wake_fd = new_eventfd();
+    watcher->ready_fd = new_eventfd();
+    uint64_t seed = (uint64_t)clock_wall_us(&options->clock);
+    watcher->backoff = backoff_init(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, seed);
+    start_thread(watcher);
+    return watcher;
+}
+
+void watcher_stop(struct watcher *watcher)
+{
+    if (watcher == NULL)
+        return;
+    signal_fd(watcher->stop_fd);
+    CHECK(pthread_join(watcher->thread, NULL) == 0);
+    free_answer(atomic_load(&watcher->answer));
+    (void)close(watcher->stop_fd);
+    (void)close(watcher->wake_fd);
+    (void)close(watcher->ready_fd);
+    arena_done(&watcher->texts);
+    memory_free(watcher);
+}
+
+/* ---- what others read ---- */
+
+static int64_t age_ms(const struct watcher *watcher, int64_t since_ms)
+{
+    return mono_ms_since(clock_now(&watcher->clock), (mono_ms_t){ since_ms });
+}
+
+bool watcher_sight(const struct watcher *watcher, struct slot_sight *out_sight, int64_t *out_age_ms)
+{
+    struct report report = board_get(&watcher->board);
+    *out_sight = report.sight;
+    *out_age_ms = report.seen ? age_ms(watcher, report.seen_at_ms) : INT64_MAX;
+    return report.seen;
+}
+
+int64_t watcher_ping_age_ms(const struct watcher *watcher)
+{
+    int64_t answered_at_ms = atomic_load(&watcher->answered_at_ms);
+    return answered_at_ms == INT64_MIN ? INT64_MAX : age_ms(watcher, answered_at_ms);
+}
+
+bool watcher_connected(const struct watcher *watcher)
+{
+    return atomic_load(&watcher->connected);
+}
+
+bool watcher_shutdown_noticed(const struct watcher *watcher)
+{
+    return atomic_load(&watcher->shutdown_noticed);
+}
+
+void watcher_last_error(const struct watcher *watcher, char *out_text, size_t out_size)
+{
+    struct report report = board_get(&watcher->board);
+    (void)snprintf(out_text, out_size, "%s", report.error);
+}
+
+int watcher_fd(const struct watcher *watcher)
+{
+    return watcher->ready_fd;
+}
+
+void watcher_acknowledge(struct watcher *watcher)
+{
+    clear_fd(watcher->ready_fd);
+}
+
+/* ---- key look-ups, on the pipeline's thread ---- */
+
+static bool is_asked(const struct watcher *watcher, uint32_t relation_oid)
+{
+    return watcher->request != 0 && (uint32_t)watcher->request == relation_oid;
+}
+
+void watcher_ask_key(struct watcher *watcher, uint32_t relation_oid)
+{
+    if (is_asked(watcher, relation_oid))
+        return;
+    watcher->request = (uint64_t)++watcher->request_count << 32 | relation_oid;
+    atomic_store(&watcher->asked, watcher->request);
+    signal_fd(watcher->wake_fd);
+}
+
+static void copy_columns(const PGresult *columns, struct arena *arena, struct slice **out_names,
+                         uint16_t *out_count)
+{
+    uint16_t count = (uint16_t)PQntuples(columns);
+    struct slice *names = arena_array(arena, count, sizeof(*names));
+    for (uint16_t i = 0; i < count; i++)
+        names[i] = arena_copy(
+            arena, (struct slice){ PQgetvalue(columns, i, 0), (size_t)PQgetlength(columns, i, 0) });
+    *out_names = names;
+    *out_count = count;
+}
+
+enum watcher_key watcher_key_answer(struct watcher *watcher, uint32_t relation_oid,
+                                    struct arena *arena, struct slice **out_names,
+                                    uint16_t *out_count)
+{
+    if (!is_asked(watcher, relation_oid))
+        return WATCHER_KEY_PENDING;
+    struct key_answer *answer = atomic_exchange(&watcher->answer, NULL);
+    bool found = answer != NULL && answer->request == watcher->request;
+    if (found) {
+        copy_columns(answer->columns, arena, out_names, out_count);
+        watcher->request = 0;
+    }
+    free_answer(answer);
+    return found ? WATCHER_KEY_FOUND : WATCHER_KEY_PENDING;
+}

@@ -1,0 +1,33 @@
+/* The command line: a command, its options, its words. */
+#ifndef WORKER_ARGUMENTS_H
+#define WORKER_ARGUMENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "connector/connector.h"
+
+struct command;
+
+struct arguments {
+    const struct command *command;
+    const char *config_file; /* --config */
+    const char **sets;       /* --set, in order; arguments_done() frees the array */
+    uint32_t set_count;
+    enum connector_sink sink; /* --sink */
+    bool accept_gap;          /* --accept-gap */
+    bool help;                /* --help */
+    bool version;             /* --version */
+};
+
+/* ERROR_CONFIG "usage" names the word, and the nearest known one. */
+MUST_CHECK bool arguments_parse(int count, char **words, struct arguments *out_arguments,
+                                struct error *err);
+void arguments_done(struct arguments *arguments);
+
+/* The help of one command, or of all when it is NULL. */
+void arguments_help(const struct command *command, struct buf *out);
+
+#endif

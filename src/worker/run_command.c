@@ -1,0 +1,126 @@
+#include "worker/run_command.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <librdkafka/rdkafka.h>
+
+#include "worker/commands.h"
+#include "worker/probes.h"
+
+/* SIGTERM and SIGINT come through a descriptor; SIGPIPE is nobody's. */
+static int block_signals(void)
+{
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    CHECK(sigprocmask(SIG_BLOCK, &stops, NULL) == 0);
+    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+    int fd = signalfd(-1, &stops, SFD_CLOEXEC);
+    CHECK(fd >= 0);
+    return fd;
+}
+
+static const char *read_signal(int fd)
+{
+    struct signalfd_siginfo info;
+    memset(&info, 0, sizeof(info));
+    if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return "?";
+    return info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM";
+}
+
+/* Returns when the connector is over. The second signal leaves the process at once. */
+static void wait_until_over(struct connector *connector, int signals, struct log *log)
+{
+    bool stopping = false;
+    for (;;) {
+        struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
+                                { .fd = connector_over_fd(connector), .events = POLLIN } };
+        if (poll(fds, COUNT_OF(fds), -1) < 0)
+            continue;
+        if ((fds[1].revents & POLLIN) != 0)
+            return;
+        if ((fds[0].revents & POLLIN) == 0)
+            continue;
+        const char *name = read_signal(signals);
+        if (stopping) {
+            log_warn(log, "second signal: leaving at once; what is unconfirmed comes again",
+                     LOG_STR("signal", name));
+            _exit(EXIT_CODE_AT_ONCE);
+        }
+        stopping = true;
+        log_info(log, "asked to stop", LOG_STR("signal", name));
+        connector_stop(connector);
+    }
+}
+
+static struct log *make_log(const struct config *config)
+{
+    return log_new(&(struct log_options){
+        .fd = STDERR_FILENO,
+        .level = (enum log_level)config->cdc_logger_log_level,
+        .format = config->cdc_logger_format == CONFIG_LOG_FORMAT_TEXT ? LOG_TEXT : LOG_JSON,
+        .clock = clock_system(),
+    });
+}
+
+static void greet(struct log *log, const struct config *config, const struct connector *connector)
+{
+    log_info(log, "pqcdc starts", LOG_STR("version", PQCDC_VERSION),
+             LOG_STR("librdkafka", rd_kafka_version_str()), LOG_STR("host", config->cdc_host),
+             LOG_STR("database", config->cdc_database), LOG_STR("slot", config->cdc_slot_name),
+             LOG_STR("publication", config->cdc_publication_name),
+             LOG_INT("http_port", connector_port(connector)), LOG_INT("pid", getpid()));
+    if (config->kafka_required_acks != -1)
+        log_warn(log, "kafka.requiredAcks is not -1: records can be lost when a broker fails",
+                 LOG_INT("required_acks", config->kafka_required_acks),
+                 LOG_STR("advice", "remove kafka.requiredAcks to have every record delivered"));
+}
+
+static enum exit_code run_with(const struct arguments *arguments, const struct config *config,
+                               struct log *log, int signals)
+{
+    struct probes probes;
+    probes_init(&probes);
+    struct error err = ERROR_INIT;
+    AUTO(struct connector *, connector_free_p) connector = NULL;
+    const struct connector_options options = {
+        .config = config,
+        .log = log,
+        .sink = arguments->sink,
+        .routes = probes.routes,
+        .route_count = COUNT_OF(probes.routes),
+    };
+    if (!connector_new(&options, &connector, &err)) {
+        log_failure(log, LOG_ERROR, "cannot start", &err);
+        return exit_codes_of(&err);
+    }
+    probes.connector = connector;
+    if (!connector_start(connector, &err)) {
+        log_failure(log, LOG_ERROR, "cannot start", &err);
+        return exit_codes_of(&err);
+    }
+    greet(log, config, connector);
+    wait_until_over(connector, signals, log);
+    if (!connector_join(connector, &err)) {
+        log_failure(log, LOG_ERROR, "halted: a person must act", &err);
+        return exit_codes_of(&err);
+    }
+    log_info(log, "stopped");
+    return EXIT_CODE_OK;
+}
+
+enum exit_code run_command(const struct arguments *arguments, const struct config *config)
+{
+    int signals = block_signals();
+    struct log *log = make_log(config);
+    enum exit_code code = run_with(arguments, config, log, signals);
+    log_free(log);
+    close(signals);
+    return code;
+}

@@ -1,0 +1,102 @@
+#include "worker/slot_command.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "connector/session.h"
+#include "connector/settings.h"
+#include "connector/slot_only.h"
+#include "worker/commands.h"
+
+/* What each of the three does once it is connected. */
+typedef bool slot_work_fn(struct db_conn *conn, const struct config *config, struct error *err);
+
+static enum exit_code failed(const struct error *err)
+{
+    commands_print_error(err);
+    return exit_codes_of(err);
+}
+
+static enum exit_code with_connection(const struct config *config, slot_work_fn *work)
+{
+    struct error err = ERROR_INIT;
+    AUTO(struct settings *, settings_free_p) settings = NULL;
+    AUTO(struct db_conn *, db_conn_close_p) conn = NULL;
+    if (!settings_new(config, &settings, &err) ||
+        !db_conn_open(&settings->conn, INTERRUPT_NONE, &conn, &err) || !work(conn, config, &err))
+        return failed(&err);
+    return EXIT_CODE_OK;
+}
+
+static bool print_status(struct db_conn *conn, const struct config *config, struct error *err)
+{
+    struct slot_sight sight;
+    if (!slot_look(conn, config->cdc_slot_name, &sight, err))
+        return false;
+    if (!sight.exists) {
+        error_set(err, ERROR_HALT, "slot_missing", "replication slot \"%s\" does not exist",
+                  config->cdc_slot_name);
+        return error_advise(err, "create it: pqcdc slot create");
+    }
+    printf("name: %s\nplugin: %s\ndatabase: %s\nactive: %s\n", config->cdc_slot_name, sight.plugin,
+           sight.database, sight.active ? "true" : "false");
+    if (sight.active)
+        printf("active_pid: %d\nholder: %s\n", sight.active_pid, sight.holder);
+    printf("wal_status: %s\n", slot_wal_status_name(sight.wal_status));
+    printf("current_lsn: %s\n", lsn_text(sight.current_lsn).text);
+    printf("confirmed_flush_lsn: %s\n", lsn_text(sight.confirmed_flush).text);
+    printf("restart_lsn: %s\n", lsn_text(sight.restart_lsn).text);
+    printf("lag_bytes: %llu\n",
+           (unsigned long long)(sight.current_lsn.value - sight.confirmed_flush.value));
+    return slot_verify(&sight, config->cdc_slot_name, config->cdc_database, err);
+}
+
+static bool drop(struct db_conn *conn, const struct config *config, struct error *err)
+{
+    if (!slot_drop(conn, config->cdc_slot_name, err))
+        return false;
+    printf("dropped replication slot %s\n", config->cdc_slot_name);
+    return true;
+}
+
+enum exit_code slot_command_status(const struct arguments *arguments UNUSED,
+                                   const struct config *config)
+{
+    return with_connection(config, print_status);
+}
+
+enum exit_code slot_command_drop(const struct arguments *arguments UNUSED,
+                                 const struct config *config)
+{
+    return with_connection(config, drop);
+}
+
+enum exit_code slot_command_create(const struct arguments *arguments UNUSED,
+                                   const struct config *config)
+{
+    struct error err = ERROR_INIT;
+    AUTO(struct settings *, settings_free_p) settings = NULL;
+    if (!settings_new(config, &settings, &err))
+        return failed(&err);
+    struct log *log = log_new(
+        &(struct log_options){ .fd = STDERR_FILENO, .format = LOG_TEXT, .clock = clock_system() });
+    const struct session_options options = {
+        .conn = settings->conn,
+        .publication = settings->publication,
+        .slot = config->cdc_slot_name,
+        .create_slot = true,
+        .wal_sender_timeout_ms = config->cdc_wal_sender_timeout_ms,
+        .route = settings->route,
+        .clock = clock_system(),
+        .gate = slot_only_gate(),
+        .log = log,
+    };
+    lsn_t point = LSN_NONE;
+    bool created = session_create_slot(&options, INTERRUPT_NONE, &point, &err);
+    log_free(log);
+    if (!created)
+        return failed(&err);
+    printf("created replication slot %s; changes committed after %s will be delivered\n",
+           config->cdc_slot_name, lsn_text(point).text);
+    return EXIT_CODE_OK;
+}

@@ -1,0 +1,576 @@
+/* wal_stream and watcher with a real server: PQCDC_TEST_PG_PORT on loopback, superuser postgres
+ * without a password, wal_level = logical. What a test makes is dropped when it begins, so that a
+ * run which was cut short does no harm. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/memory.h"
+#include "base/reader.h"
+#include "postgres/wal_stream.h"
+#include "postgres/watcher.h"
+
+enum { PATIENCE_MS = 60 * 1000, STATUS_INTERVAL_MS = 1000, LIVE_TIMEOUT_MS = 1000 };
+
+#define SLOT        "pqcdc_stream_test"
+#define PUBLICATION "it's \"the\" pub\\lication, really"
+#define APPLICATION "pqcdc:stream_test"
+
+struct fixture {
+    struct db_conn *session;
+    struct wal_stream *stream;
+    struct error err;
+};
+
+/* ---- the server ---- */
+
+static struct db_conn_options connection(bool replication)
+{
+    const char *port = getenv("PQCDC_TEST_PG_PORT");
+    if (port == NULL || *port == '\0')
+        fail_msg("PQCDC_TEST_PG_PORT is not set: it names the port of a server for this test");
+    return (struct db_conn_options){ .host = "127.0.0.1",
+                                     .port = port,
+                                     .user = "postgres",
+                                     .database = "postgres",
+                                     .ssl_mode = "disable",
+                                     .application_name = APPLICATION,
+                                     .replication = replication };
+}
+
+static struct db_conn *connect_as(const struct db_conn_options *options)
+{
+    struct error err = ERROR_INIT;
+    struct db_conn *conn = NULL;
+    if (!db_conn_open(options, INTERRUPT_NONE, &conn, &err))
+        fail_msg("%s", err.text);
+    return conn;
+}
+
+static struct db_conn *connect_to(bool replication)
+{
+    struct db_conn_options options = connection(replication);
+    return connect_as(&options);
+}
+
+static PGresult *query(struct fixture *fixture, const char *sql)
+{
+    PGresult *result = NULL;
+    if (!db_conn_simple(fixture->session, PATIENCE_MS, sql, &result, &fixture->err))
+        fail_msg("%s", fixture->err.text);
+    return result;
+}
+
+static void run(struct fixture *fixture, const char *sql)
+{
+    PQclear(query(fixture, sql));
+}
+
+static int64_t number(struct fixture *fixture, const char *sql)
+{
+    AUTO(PGresult *, db_conn_clear_p) result = query(fixture, sql);
+    assert_int_equal(PQntuples(result), 1);
+    return strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+}
+
+static bool holds(struct fixture *fixture, const char *condition)
+{
+    AUTO(struct buf, buf_done) sql = buf_init(4096);
+    buf_append_format(&sql, "SELECT (%s)::int", condition);
+    return number(fixture, buf_text(&sql)) == 1;
+}
+
+static int64_t now_ms(void)
+{
+    struct clock clock = clock_system();
+    return clock_now(&clock).value;
+}
+
+#define WAIT_UNTIL(condition)                                                                      \
+    do {                                                                                           \
+        int64_t give_up_ms_ = now_ms() + PATIENCE_MS;                                              \
+        while (!(condition)) {                                                                     \
+            if (now_ms() > give_up_ms_)                                                            \
+                fail_msg("never came true: %s", #condition);                                       \
+            (void)usleep(2000);                                                                    \
+        }                                                                                          \
+    } while (false)
+
+static void set_up_slot(struct fixture *fixture)
+{
+    *fixture = (struct fixture){ .session = connect_to(false) };
+    WAIT_UNTIL(holds(fixture, "NOT EXISTS (SELECT FROM pg_replication_slots"
+                              " WHERE slot_name = '" SLOT "' AND active)"));
+    run(fixture, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+                 " WHERE slot_name = '" SLOT "'");
+    run(fixture, "DROP SCHEMA IF EXISTS stream_test CASCADE");
+    run(fixture, "CREATE SCHEMA stream_test");
+    run(fixture, "CREATE TABLE stream_test.orders (id int PRIMARY KEY, note text)");
+    run(fixture, "DROP PUBLICATION IF EXISTS \"it's \"\"the\"\" pub\\lication, really\"");
+    run(fixture, "CREATE PUBLICATION \"it's \"\"the\"\" pub\\lication, really\""
+                 " FOR TABLE stream_test.orders");
+    run(fixture, "SELECT pg_create_logical_replication_slot('" SLOT "', 'pgoutput')");
+}
+
+/* ---- the stream ---- */
+
+static struct wal_stream_options stream_options(void)
+{
+    return (struct wal_stream_options){ .slot = SLOT,
+                                        .publication = PUBLICATION,
+                                        .status_interval_ms = STATUS_INTERVAL_MS,
+                                        .clock = clock_system() };
+}
+
+ON_PIPELINE_THREAD static void stream_with(struct fixture *fixture,
+                                           const struct wal_stream_options *options)
+{
+    struct db_conn *conn = connect_to(true);
+    if (!wal_stream_start(options, conn, LSN_NONE, &fixture->stream, &fixture->err))
+        fail_msg("%s", fixture->err.text);
+}
+
+ON_PIPELINE_THREAD static void begin_stream(struct fixture *fixture)
+{
+    struct wal_stream_options options = stream_options();
+    set_up_slot(fixture);
+    stream_with(fixture, &options);
+}
+
+ON_PIPELINE_THREAD static void end_stream(struct fixture *fixture)
+{
+    wal_stream_close(fixture->stream);
+    db_conn_close(fixture->session);
+}
+
+/* One turn of what the pipeline does all day. */
+ON_PIPELINE_THREAD static enum wal_next turn(struct fixture *fixture, struct wal_message *message)
+{
+    mono_ms_t due;
+    if (!wal_stream_tick(fixture->stream, &due, &fixture->err))
+        return WAL_NEXT_FAILED;
+    enum wal_next result = wal_stream_next(fixture->stream, message, &fixture->err);
+    if (result != WAL_NEXT_EMPTY)
+        return result;
+    int64_t wait_ms = due.value - now_ms();
+    struct pollfd ready = { .fd = wal_stream_fd(fixture->stream), .events = POLLIN };
+    if (wal_stream_wants_write(fixture->stream))
+        ready.events |= POLLOUT;
+    if (poll(&ready, 1, wait_ms > 0 ? (int)wait_ms : 0) > 0 &&
+        !wal_stream_fill(fixture->stream, &fixture->err))
+        return WAL_NEXT_FAILED;
+    return WAL_NEXT_EMPTY;
+}
+
+ON_PIPELINE_THREAD static enum wal_next next(struct fixture *fixture, struct wal_message *message)
+{
+    int64_t give_up_ms = now_ms() + PATIENCE_MS;
+    for (;;) {
+        enum wal_next result = turn(fixture, message);
+        if (result != WAL_NEXT_EMPTY)
+            return result;
+        assert_true(now_ms() < give_up_ms);
+    }
+}
+
+ON_PIPELINE_THREAD static struct slice next_payload(struct fixture *fixture)
+{
+    struct wal_message message;
+    do {
+        if (next(fixture, &message) != WAL_NEXT_MESSAGE)
+            fail_msg("%s", fixture->err.text);
+    } while (message.kind != WAL_DATA);
+    assert_true(message.payload.size > 0);
+    assert_true(message.sent_at.value > 0);
+    return message.payload;
+}
+
+ON_PIPELINE_THREAD static void expect_kinds(struct fixture *fixture, const char *kinds)
+{
+    for (; *kinds != '\0'; kinds++)
+        assert_int_equal(next_payload(fixture).data[0], *kinds);
+}
+
+/* Reads on to the Commit; its end LSN. */
+ON_PIPELINE_THREAD static lsn_t next_commit(struct fixture *fixture)
+{
+    struct slice payload;
+    do
+        payload = next_payload(fixture);
+    while (payload.data[0] != 'C');
+    struct reader reader = reader_init(payload);
+    (void)reader_bytes(&reader, 10); /* kind, flags, LSN of the commit record */
+    return (lsn_t){ reader_u64(&reader) };
+}
+
+ON_PIPELINE_THREAD static void expect_failure(struct fixture *fixture, enum error_class class,
+                                              const char *code)
+{
+    struct wal_message message;
+    enum wal_next result;
+    do
+        result = next(fixture, &message);
+    while (result == WAL_NEXT_MESSAGE);
+    assert_int_equal(result, WAL_NEXT_FAILED);
+    assert_string_equal(error_class_name(fixture->err.class), error_class_name(class));
+    assert_string_equal(fixture->err.code, code);
+}
+
+ON_PIPELINE_THREAD static void test_changes_arrive_and_are_confirmed(void **state UNUSED)
+{
+    struct fixture fixture;
+    begin_stream(&fixture);
+    run(&fixture, "BEGIN; INSERT INTO stream_test.orders VALUES (1, 'a'), (2, 'b');"
+                  " UPDATE stream_test.orders SET note = 'c' WHERE id = 1;"
+                  " DELETE FROM stream_test.orders WHERE id = 2; COMMIT");
+    expect_kinds(&fixture, "BRIIUD");
+    lsn_t end = next_commit(&fixture);
+    assert_true(wal_stream_bytes(fixture.stream) > 0);
+    AUTO(struct buf, buf_done) moved = buf_init(1024);
+    buf_append_format(&moved,
+                      "EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '" SLOT
+                      "' AND confirmed_flush_lsn = '%s')",
+                      lsn_text(end).text);
+    assert_false(holds(&fixture, buf_text(&moved)));
+    wal_stream_confirm(fixture.stream, end);
+    int64_t give_up_ms = now_ms() + PATIENCE_MS;
+    while (!holds(&fixture, buf_text(&moved))) {
+        struct wal_message message;
+        enum wal_next result = turn(&fixture, &message);
+        assert_true(result == WAL_NEXT_MESSAGE || result == WAL_NEXT_EMPTY);
+        assert_true(now_ms() < give_up_ms);
+    }
+    assert_int_equal(lsn_compare(wal_stream_confirmed(fixture.stream), end), 0);
+    assert_true(wal_stream_finish(fixture.stream, PATIENCE_MS, &fixture.err));
+    end_stream(&fixture);
+}
+
+/* What was confirmed by the final status does not come again. */
+ON_PIPELINE_THREAD static void test_finish_confirms(void **state UNUSED)
+{
+    struct fixture fixture;
+    struct wal_stream_options options = stream_options();
+    begin_stream(&fixture);
+    run(&fixture, "INSERT INTO stream_test.orders VALUES (1, 'before')");
+    wal_stream_confirm(fixture.stream, next_commit(&fixture));
+    if (!wal_stream_finish(fixture.stream, PATIENCE_MS, &fixture.err))
+        fail_msg("%s", fixture.err.text);
+    wal_stream_close(fixture.stream);
+    run(&fixture, "INSERT INTO stream_test.orders VALUES (2, 'after')");
+    WAIT_UNTIL(holds(&fixture, "EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '" SLOT
+                               "' AND NOT active)"));
+    stream_with(&fixture, &options);
+    expect_kinds(&fixture, "BR");
+    struct slice insert = next_payload(&fixture);
+    assert_int_equal(insert.data[0], 'I');
+    assert_non_null(memmem(insert.data, insert.size, "after", strlen("after")));
+    end_stream(&fixture);
+}
+
+ON_PIPELINE_THREAD static void test_finish_in_the_middle_of_a_large_transaction(void **state UNUSED)
+{
+    enum { ROWS = 1000 * 1000, READ_ROWS = 10 * 1000 };
+    struct fixture fixture;
+    struct wal_stream_options options = stream_options();
+    begin_stream(&fixture);
+    run(&fixture, "INSERT INTO stream_test.orders"
+                  " SELECT n, 'a note of some length' FROM generate_series(1, 1000000) AS n");
+    expect_kinds(&fixture, "BR");
+    for (int i = 0; i < READ_ROWS; i++)
+        assert_int_equal(next_payload(&fixture).data[0], 'I');
+
+    int64_t began_ms = now_ms();
+    if (!wal_stream_finish(fixture.stream, PATIENCE_MS, &fixture.err))
+        fail_msg("%s", fixture.err.text);
+    wal_stream_close(fixture.stream);
+    fixture.stream = NULL;
+    WAIT_UNTIL(holds(&fixture, "EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '" SLOT
+                               "' AND NOT active)"));
+    print_message("the slot was free after %lld ms\n", (long long)(now_ms() - began_ms));
+
+    /* Nothing of it was confirmed: it comes again, whole. */
+    int64_t rows = 0;
+    stream_with(&fixture, &options);
+    expect_kinds(&fixture, "BR");
+    for (struct slice row = next_payload(&fixture); row.data[0] == 'I';
+         row = next_payload(&fixture))
+        rows++;
+    assert_int_equal(rows, ROWS);
+    end_stream(&fixture);
+}
+
+ON_PIPELINE_THREAD static void test_walsender_is_killed(void **state UNUSED)
+{
+    struct fixture fixture;
+    begin_stream(&fixture);
+    run(&fixture, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
+                  " WHERE slot_name = '" SLOT "'");
+    expect_failure(&fixture, ERROR_RECONNECT, "57P01");
+    end_stream(&fixture);
+}
+
+ON_PIPELINE_THREAD static void test_busy_slot(void **state UNUSED)
+{
+    struct fixture fixture;
+    struct wal_stream_options options = stream_options();
+    struct wal_stream *second = NULL;
+    begin_stream(&fixture);
+    struct db_conn *conn = connect_to(true);
+    AUTO(struct buf, buf_done) pid = buf_init(64);
+    buf_append_format(&pid, "%lld",
+                      (long long)number(&fixture, "SELECT active_pid FROM pg_replication_slots"
+                                                  " WHERE slot_name = '" SLOT "'"));
+    assert_false(wal_stream_start(&options, conn, LSN_NONE, &second, &fixture.err));
+    assert_int_equal(fixture.err.class, ERROR_WAIT);
+    assert_string_equal(fixture.err.code, "55006");
+    assert_non_null(strstr(fixture.err.text, buf_text(&pid)));
+
+    /* The connection that was refused takes the slot once it is free. */
+    wal_stream_close(fixture.stream);
+    WAIT_UNTIL(wal_stream_start(&options, conn, LSN_NONE, &second, &fixture.err));
+    fixture.stream = second;
+    run(&fixture, "INSERT INTO stream_test.orders VALUES (1, 'a')");
+    expect_kinds(&fixture, "BRIC");
+    end_stream(&fixture);
+}
+
+ON_PIPELINE_THREAD static void test_missing_slot(void **state UNUSED)
+{
+    struct fixture fixture;
+    struct wal_stream_options options = stream_options();
+    set_up_slot(&fixture);
+    struct db_conn *conn = connect_to(true);
+    options.slot = "pqcdc_no_such_slot";
+    assert_false(wal_stream_start(&options, conn, LSN_NONE, &fixture.stream, &fixture.err));
+    assert_int_equal(fixture.err.class, ERROR_HALT);
+    assert_string_equal(fixture.err.code, "42704");
+    db_conn_close(conn);
+    db_conn_close(fixture.session);
+}
+
+ON_PIPELINE_THREAD static void test_missing_publication(void **state UNUSED)
+{
+    struct fixture fixture;
+    struct wal_stream_options options = stream_options();
+    struct wal_message message = { .kind = WAL_DATA };
+    set_up_slot(&fixture);
+    options.publication = "no such publication";
+    stream_with(&fixture, &options);
+    run(&fixture, "INSERT INTO stream_test.orders VALUES (1, 'a')");
+    if (fixture.session->server_version < 180000) {
+        expect_failure(&fixture, ERROR_HALT, "42704");
+    } else { /* skipped, with a warning in the server's log */
+        int64_t committed = number(&fixture, "SELECT pg_current_wal_lsn() - '0/0'");
+        while (message.kind == WAL_DATA || message.server_end.value < (uint64_t)committed) {
+            assert_int_equal(next(&fixture, &message), WAL_NEXT_MESSAGE);
+            assert_true(message.kind != WAL_DATA || message.payload.data[0] != 'I');
+        }
+    }
+    end_stream(&fixture);
+}
+
+ON_PIPELINE_THREAD static void test_logical_messages(void **state UNUSED)
+{
+    for (int messages = 0; messages <= 1; messages++) {
+        struct fixture fixture;
+        struct wal_stream_options options = stream_options();
+        options.messages = messages;
+        set_up_slot(&fixture);
+        stream_with(&fixture, &options);
+        run(&fixture, "SELECT pg_logical_emit_message(false, 'prefix', 'content')");
+        run(&fixture, "INSERT INTO stream_test.orders VALUES (1, 'a')");
+        expect_kinds(&fixture, messages ? "MBRIC" : "BRIC");
+        end_stream(&fixture);
+    }
+}
+
+/* A pipeline that does not read (backpressure) goes on ticking, and keeps its slot. */
+ON_PIPELINE_THREAD static void test_status_keeps_a_paused_stream_alive(void **state UNUSED)
+{
+    struct fixture fixture;
+    struct wal_stream_options options = stream_options();
+    set_up_slot(&fixture);
+    struct db_conn_options connecting = connection(true);
+    connecting.wal_sender_timeout_ms = LIVE_TIMEOUT_MS;
+    options.status_interval_ms = LIVE_TIMEOUT_MS / 3;
+    if (!wal_stream_start(&options, connect_as(&connecting), LSN_NONE, &fixture.stream,
+                          &fixture.err))
+        fail_msg("%s", fixture.err.text);
+    int64_t pause_ends_ms = now_ms() + 3 * LIVE_TIMEOUT_MS;
+    while (now_ms() < pause_ends_ms) {
+        mono_ms_t due;
+        assert_true(wal_stream_tick(fixture.stream, &due, &fixture.err));
+        int64_t wait_ms = due.value - now_ms();
+        (void)usleep((useconds_t)(wait_ms > 0 ? wait_ms : 1) * 1000);
+    }
+    run(&fixture, "INSERT INTO stream_test.orders VALUES (1, 'a')");
+    expect_kinds(&fixture, "BRIC");
+    end_stream(&fixture);
+}
+
+/* ---- the watcher ---- */
+
+static struct watcher *watch(void)
+{
+    const struct watcher_options options = {
+        .conn = connection(false), .slot = SLOT, .interval_ms = 20, .clock = clock_system()
+    };
+    return watcher_start(&options);
+}
+
+static struct slot_sight sight_of(const struct watcher *watcher)
+{
+    struct slot_sight sight;
+    int64_t age_ms;
+    (void)watcher_sight(watcher, &sight, &age_ms);
+    return sight;
+}
+
+ON_PIPELINE_THREAD static void test_watcher_sees_the_slot(void **state UNUSED)
+{
+    struct fixture fixture;
+    struct wal_stream_options options = stream_options();
+    set_up_slot(&fixture);
+    struct watcher *watcher = watch();
+    WAIT_UNTIL(watcher_connected(watcher));
+    struct slot_sight sight = sight_of(watcher);
+    assert_true(sight.exists && sight.logical && !sight.active && !sight.creating);
+    assert_string_equal(sight.plugin, "pgoutput");
+    assert_string_equal(sight.database, "postgres");
+    assert_int_equal(sight.wal_status, SLOT_WAL_RESERVED);
+    assert_false(lsn_is_none(sight.confirmed_flush));
+    assert_true(lsn_compare(sight.restart_lsn, sight.confirmed_flush) <= 0);
+    assert_true(lsn_compare(sight.confirmed_flush, sight.current_lsn) <= 0);
+
+    stream_with(&fixture, &options);
+    WAIT_UNTIL(sight_of(watcher).active);
+    sight = sight_of(watcher);
+    assert_int_equal(sight.active_pid, number(&fixture, "SELECT active_pid FROM"
+                                                        " pg_replication_slots WHERE slot_name = "
+                                                        "'" SLOT "'"));
+    assert_string_equal(sight.holder, APPLICATION);
+    wal_stream_close(fixture.stream);
+    WAIT_UNTIL(!sight_of(watcher).active);
+    run(&fixture, "SELECT pg_drop_replication_slot('" SLOT "')");
+    WAIT_UNTIL(!sight_of(watcher).exists);
+    assert_true(watcher_ping_age_ms(watcher) < PATIENCE_MS);
+    watcher_stop(watcher);
+    db_conn_close(fixture.session);
+}
+
+static uint16_t key_of(struct watcher *watcher, uint32_t oid, struct arena *arena,
+                       struct slice **names)
+{
+    uint16_t count = UINT16_MAX;
+    watcher_ask_key(watcher, oid);
+    WAIT_UNTIL(watcher_key_answer(watcher, oid, arena, names, &count) == WATCHER_KEY_FOUND);
+    return count;
+}
+
+static uint32_t oid_of(struct fixture *fixture, const char *table)
+{
+    AUTO(struct buf, buf_done) sql = buf_init(256);
+    buf_append_format(&sql, "SELECT 'stream_test.%s'::regclass::oid", table);
+    return (uint32_t)number(fixture, buf_text(&sql));
+}
+
+static void test_watcher_looks_up_keys(void **state UNUSED)
+{
+    static const struct {
+        const char *table;
+        uint16_t count;
+        const char *names[2];
+    } rows[] = {
+        { "ordered", 2, { "The \"Second\"", "first" } },
+        { "no_key", 0, { NULL } },
+        { "only_unique", 0, { NULL } },
+        { "root", 2, { "day", "id" } },
+        { "root_one", 2, { "day", "id" } },
+        { "leaf_with_key", 1, { "id" } },
+    };
+    struct fixture fixture;
+    struct slice *names;
+    AUTO(struct arena, arena_done) arena = arena_init(0);
+    set_up_slot(&fixture);
+    run(&fixture,
+        "CREATE TABLE stream_test.ordered (first int, gone int, \"The \"\"Second\"\"\" int,"
+        " extra int, PRIMARY KEY (\"The \"\"Second\"\"\", first) INCLUDE (extra));"
+        "ALTER TABLE stream_test.ordered DROP gone;"
+        "CREATE TABLE stream_test.no_key (id int);"
+        "CREATE TABLE stream_test.only_unique (id int NOT NULL UNIQUE);"
+        "CREATE TABLE stream_test.root (id int, day date, PRIMARY KEY (day, id))"
+        " PARTITION BY RANGE (day);"
+        "CREATE TABLE stream_test.root_one PARTITION OF stream_test.root DEFAULT;"
+        "CREATE TABLE stream_test.keyless (id int) PARTITION BY RANGE (id);"
+        "CREATE TABLE stream_test.leaf_with_key PARTITION OF stream_test.keyless"
+        " (PRIMARY KEY (id)) DEFAULT");
+    struct watcher *watcher = watch();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        uint32_t oid = oid_of(&fixture, rows[i].table);
+        assert_int_equal(key_of(watcher, oid, &arena, &names), rows[i].count);
+        for (uint16_t n = 0; n < rows[i].count; n++)
+            assert_true(slice_is(names[n], rows[i].names[n]));
+    }
+    assert_int_equal(key_of(watcher, 4294967295, &arena, &names), 0);
+    watcher_stop(watcher);
+    db_conn_close(fixture.session);
+}
+
+static void test_watcher_comes_back(void **state UNUSED)
+{
+    struct fixture fixture;
+    set_up_slot(&fixture);
+    struct watcher *watcher = watch();
+    WAIT_UNTIL(watcher_connected(watcher));
+    assert_int_equal(number(&fixture, "SELECT count(pg_terminate_backend(pid))"
+                                      " FROM pg_stat_activity WHERE application_name = "
+                                      "'" APPLICATION "' AND pid <> pg_backend_pid()"),
+                     1);
+    WAIT_UNTIL(!watcher_connected(watcher));
+    WAIT_UNTIL(watcher_connected(watcher));
+    assert_false(watcher_shutdown_noticed(watcher));
+    assert_true(sight_of(watcher).exists);
+    watcher_stop(watcher);
+    db_conn_close(fixture.session);
+}
+
+/* Leaves no slot behind: it would keep the server's WAL. */
+static void test_clean_up(void **state UNUSED)
+{
+    struct fixture fixture;
+    set_up_slot(&fixture);
+    run(&fixture, "SELECT pg_drop_replication_slot('" SLOT "')");
+    run(&fixture, "DROP SCHEMA stream_test CASCADE");
+    run(&fixture, "DROP PUBLICATION \"it's \"\"the\"\" pub\\lication, really\"");
+    db_conn_close(fixture.session);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_changes_arrive_and_are_confirmed),
+        cmocka_unit_test(test_finish_confirms),
+        cmocka_unit_test(test_finish_in_the_middle_of_a_large_transaction),
+        cmocka_unit_test(test_walsender_is_killed),
+        cmocka_unit_test(test_busy_slot),
+        cmocka_unit_test(test_missing_slot),
+        cmocka_unit_test(test_missing_publication),
+        cmocka_unit_test(test_logical_messages),
+        cmocka_unit_test(test_status_keeps_a_paused_stream_alive),
+        cmocka_unit_test(test_watcher_sees_the_slot),
+        cmocka_unit_test(test_watcher_looks_up_keys),
+        cmocka_unit_test(test_watcher_comes_back),
+        cmocka_unit_test(test_clean_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

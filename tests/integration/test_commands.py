@@ -1,0 +1,104 @@
+"""The commands beside `run`."""
+
+import json
+import subprocess
+
+import pytest
+
+CONFIG = 78
+USAGE = 64
+HALTED = 69
+
+
+@pytest.fixture
+def pqcdc(program):
+    def run(*arguments):
+        return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=30)
+
+    return run
+
+
+@pytest.fixture
+def config_file(scenario, tmp_path):
+    def write(**changes):
+        scenario.execute("create table if not exists users (id serial primary key, name text)")
+        path = tmp_path / "config.yaml"
+        path.write_text(json.dumps(scenario.config(**changes)))
+        return path
+
+    return write
+
+
+def test_version(pqcdc):
+    done = pqcdc("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("pqcdc ")
+
+
+@pytest.mark.parametrize("arguments", [[], ["run"], ["config"], ["slot", "status"], ["slot", "create"]])
+def test_help(pqcdc, arguments):
+    done = pqcdc(*arguments, "--help")
+    assert done.returncode == 0
+    assert "--config" in done.stdout
+    assert done.stderr == ""
+
+
+def test_usage_errors(pqcdc):
+    for arguments in (["bogus"], ["run", "--sink", "paper"], ["--configg", "x"], ["run", "--config"]):
+        done = pqcdc(*arguments)
+        assert done.returncode == USAGE, arguments
+        assert done.stderr.startswith("pqcdc: "), arguments
+
+
+def test_config_shows_everything_but_secrets(pqcdc, config_file):
+    path = config_file(
+        cdc={"password": "sesame-1"}, kafka={"properties": {"sasl.password": "sesame-2", "client.rack": "cellar"}}
+    )
+    done = pqcdc("config", "--config", path, "--set", "kafka.clientID=somebody")
+    assert done.returncode == 0, done.stderr
+    assert "sesame" not in done.stdout + done.stderr
+    assert "somebody" in done.stdout and "cellar" in done.stdout
+    assert "slotActivityCheckerInterval" in done.stdout
+
+
+def test_config_refuses_what_run_refuses(pqcdc, config_file):
+    done = pqcdc("config", "--config", config_file(), "--set", "cdc.hots=x")
+    assert done.returncode == CONFIG
+    assert "cdc.hots" in done.stderr and "cdc.host" in done.stderr
+
+
+def test_life_of_a_slot(pqcdc, config_file, scenario):
+    path = config_file()
+
+    done = pqcdc("slot", "status", "--config", path)
+    assert done.returncode == HALTED
+    assert scenario.slot in done.stderr and "pqcdc slot create" in done.stderr
+
+    done = pqcdc("slot", "create", "--config", path)
+    assert done.returncode == 0, done.stderr
+    assert scenario.slot in done.stdout
+    assert scenario.slot_row()["plugin"] == "pgoutput"
+    assert scenario.execute("select pubname from pg_publication") == [(scenario.publication,)]
+
+    done = pqcdc("slot", "create", "--config", path)
+    assert done.returncode == HALTED
+    assert "exists already" in done.stderr
+
+    done = pqcdc("slot", "status", "--config", path)
+    assert done.returncode == 0, done.stderr
+    assert f"name: {scenario.slot}\n" in done.stdout
+    assert "active: false\n" in done.stdout
+
+    done = pqcdc("slot", "drop", "--config", path)
+    assert done.returncode == 0, done.stderr
+    assert scenario.slot_row() == {}
+
+
+def test_slot_in_use_is_not_dropped(pqcdc, config_file, scenario):
+    path = config_file()
+    scenario.streaming()
+    row = scenario.slot_row()
+    done = pqcdc("slot", "drop", "--config", path)
+    assert done.returncode == HALTED
+    assert str(row["active_pid"]) in done.stderr
+    assert scenario.slot_row()["active"]

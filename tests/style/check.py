@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Checks of the tree's shape. Each is a ctest, and each has a planted violation that it must catch.
+
+    check.py CHECK --root DIR [--build DIR]      check the tree
+    check.py CHECK --planted --build DIR         plant a violation in a copy; fail unless it is caught
+
+CHECK: includes, symbols, headers, sizes, format
+"""
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+FUNCTION_LIMIT = 80
+FUNCTION_NINE_IN_TEN = 45
+FILE_LIMIT = 700
+
+# Libraries that only some rooms may see.
+LIBRARY_ROOMS = {
+    "libpq-fe.h": {"postgres"},
+    "librdkafka/": {"kafka", "worker"},
+    "yaml.h": {"config"},
+    "microhttpd.h": {"http"},
+    "jansson.h": set(),
+}
+
+
+def rooms_of(root):
+    """The table of rooms: name -> rooms it may include. CMakeLists.txt is its only place."""
+    text = (root / "CMakeLists.txt").read_text()
+    table = {}
+    for name, rest in re.findall(r"^room\((\w+)([^)]*)\)", text, re.M):
+        uses = re.search(r"USES ([\w ]+?)(?: LIBRARIES|$)", rest.strip())
+        table[name] = set(uses.group(1).split()) if uses else set()
+    return table
+
+
+def sources(root, *endings):
+    return sorted(p for p in (root / "src").rglob("*") if p.suffix in endings)
+
+
+def check_includes(root, _build):
+    table, problems = rooms_of(root), []
+    for path in sources(root, ".c", ".h"):
+        room = path.relative_to(root / "src").parts[0]
+        if room not in table:
+            problems.append(f"{path}: src/{room} is not a room of CMakeLists.txt")
+            continue
+        lines = path.read_text().splitlines()
+        includes = [(n, m) for n, line in enumerate(lines, 1)
+                    if (m := re.match(r'#include ([<"])([^>"]+)[>"]', line))]
+        for number, match in includes:
+            problems += include_problems(root, path, room, table[room], number, match)
+        own = str(path.relative_to(root / "src").with_suffix(".h"))
+        if path.suffix == ".c" and (root / "src" / own).exists() and includes[0][1].group(2) != own:
+            problems.append(f"{path}: the first include is not its own header {own}")
+    return problems
+
+
+def include_problems(root, path, room, uses, number, match):
+    quote, name = match.groups()
+    if quote == '"':
+        target = name.split("/")[0]
+        if target == "pqcdc":
+            return [] if room == "connector" else [f"{path}:{number}: only connector implements {name}"]
+        if target != room and target not in uses:
+            return [f"{path}:{number}: room {room} may not include {name}"]
+        return []
+    for library, allowed in LIBRARY_ROOMS.items():
+        if name.startswith(library) and room not in allowed:
+            return [f"{path}:{number}: room {room} may not include <{name}>"]
+    return []
+
+
+def check_symbols(root, build):
+    problems, seen = [], 0
+    for room in rooms_of(root):
+        archive = build / "lib" / f"libroom_{room}.a"
+        out = subprocess.run(["nm", "-A", "--defined-only", "-g", str(archive)],
+                             capture_output=True, text=True, check=True).stdout
+        for line in out.splitlines():
+            match = re.match(r".*:([\w.]+)\.c\.o:\w* \w (\w+)$", line)
+            if not match:
+                continue
+            stem, symbol = match.groups()
+            if symbol.startswith(("__asan", "__odr", "__ubsan", "__tsan", "__sanitizer", "__llvm", "__prof")):
+                continue
+            seen += 1
+            if symbol != stem and not symbol.startswith(stem + "_"):
+                problems.append(f"src/{room}/{stem}.c exports {symbol}, which does not start with {stem}_")
+    if seen == 0:
+        problems.append("no exported symbol was found: the check sees nothing")
+    return problems
+
+
+def check_headers(root, build):
+    flags = ["-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
+             f"-I{root}/src", f"-I{root}/include", "-x", "c"]
+    flags += subprocess.run(["pkg-config", "--cflags", "libpq", "rdkafka", "yaml-0.1", "libmicrohttpd"],
+                            capture_output=True, text=True, check=True).stdout.split()
+    problems = []
+    headers = sources(root, ".h") + sorted((root / "include").rglob("*.h"))
+    with tempfile.TemporaryDirectory() as directory:
+        for header in headers:
+            unit = pathlib.Path(directory) / "unit.c"
+            unit.write_text(f'#include "{header}"\n#include "{header}"\nextern int unit_is_not_empty;\n')
+            run = subprocess.run(["cc", *flags, str(unit)], capture_output=True, text=True)
+            if run.returncode != 0:
+                problems.append(f"{header} does not compile alone:\n{run.stderr[:500]}")
+    return problems
+
+
+def functions_of(path):
+    """(name, first line, lines) of each function; the format puts its braces at the line's start."""
+    lines = path.read_text().splitlines()
+    for start, line in enumerate(lines):
+        if line != "{":
+            continue
+        first = start
+        while first > 0 and lines[first - 1] and not re.search(r"([;}]|\*/)$|^#", lines[first - 1]):
+            first -= 1
+        end = next((i for i in range(start, len(lines)) if lines[i] == "}"), len(lines) - 1)
+        name = re.search(r"(\w+)\(", " ".join(lines[first:start]))
+        yield name.group(1) if name else "?", first + 1, end - first + 1
+
+
+def check_sizes(root, _build):
+    problems, lengths = [], []
+    for path in sources(root, ".c", ".h"):
+        count = len(path.read_text().splitlines())
+        if count > FILE_LIMIT:
+            problems.append(f"{path}: {count} lines, the limit is {FILE_LIMIT}")
+        for name, first, length in functions_of(path):
+            lengths.append(length)
+            if length > FUNCTION_LIMIT:
+                problems.append(f"{path}:{first}: {name} has {length} lines, the limit is {FUNCTION_LIMIT}")
+    lengths.sort()
+    if not lengths:
+        return ["no function was found: the check sees nothing"]
+    ninth = lengths[int(len(lengths) * 0.9)]
+    if ninth > FUNCTION_NINE_IN_TEN:
+        problems.append(f"nine in ten functions have up to {ninth} lines, the limit is {FUNCTION_NINE_IN_TEN}")
+    print(f"{len(lengths)} functions: median {lengths[len(lengths) // 2]}, p90 {ninth}, max {lengths[-1]}")
+    return problems
+
+
+def check_format(root, _build):
+    tool = shutil.which("clang-format-14") or shutil.which("clang-format")
+    if tool is None:
+        return ["clang-format-14 is not installed"]
+    files = sources(root, ".c", ".h")
+    for place in ("include", "tests", "examples"):
+        files += sorted(p for p in (root / place).rglob("*") if p.suffix in (".c", ".h"))
+    run = subprocess.run([tool, f"--style=file:{root / '.clang-format'}", "--dry-run", "-Werror", *map(str, files)],
+                         capture_output=True, text=True)
+    return run.stderr.splitlines()[:40] if run.returncode != 0 else []
+
+
+CHECKS = {
+    "includes": check_includes,
+    "symbols": check_symbols,
+    "headers": check_headers,
+    "sizes": check_sizes,
+    "format": check_format,
+}
+
+
+# Planted violations: each changes a copy of the tree so that the check must find it.
+
+def plant_includes(root, build):
+    path = root / "src" / "progress" / "ack_tracker.c"
+    path.write_text(path.read_text() + '\n#include "kafka/delivery.h"\n')
+    return build, "progress may not include"
+
+
+def plant_symbols(root, build):
+    """An archive of its own, with one wrong name beside the real rooms."""
+    planted = root / "planted"
+    (planted / "lib").mkdir(parents=True)
+    for archive in (build / "lib").glob("libroom_*.a"):
+        shutil.copy(archive, planted / "lib")
+    unit = root / "planted.c"
+    unit.write_text("int wrong_name(void);\nint wrong_name(void)\n{\n    return 1;\n}\n")
+    subprocess.run(["cc", "-c", "-o", str(root / "buf.c.o"), str(unit)], check=True)
+    archive = planted / "lib" / "libroom_base.a"
+    archive.unlink()
+    subprocess.run(["ar", "rcs", str(archive), str(root / "buf.c.o")], check=True)
+    return planted, "exports wrong_name"
+
+
+def plant_headers(root, build):
+    path = root / "src" / "base" / "planted.h"
+    path.write_text("struct planted { size_t size; };\n")
+    return build, "planted.h does not compile alone"
+
+
+def plant_sizes(root, build):
+    path = root / "src" / "base" / "planted.c"
+    body = "\n".join("    (void)0;" for _ in range(FUNCTION_LIMIT))
+    path.write_text(f"void planted(void)\n{{\n{body}\n}}\n")
+    return build, "planted has"
+
+
+def plant_format(root, build):
+    path = root / "src" / "base" / "planted.c"
+    path.write_text("int planted( void ){return 1;}\n")
+    return build, "planted.c"
+
+
+def run_planted(name, build):
+    root = pathlib.Path(__file__).resolve().parents[2]
+    with tempfile.TemporaryDirectory() as directory:
+        copy = pathlib.Path(directory) / "tree"
+        copy.mkdir()
+        for part in ("src", "include", "CMakeLists.txt", ".clang-format"):
+            place = root / part
+            if place.is_dir():
+                shutil.copytree(place, copy / part)
+            else:
+                shutil.copy(place, copy / part)
+        place, expected = globals()[f"plant_{name}"](copy, build)
+        problems = CHECKS[name](copy, place)
+    found = [p for p in problems if expected in p]
+    if not found:
+        print(f"the planted violation of '{name}' was not caught; found: {problems}")
+        return 1
+    print(f"caught: {found[0].splitlines()[0]}")
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("check", choices=sorted(CHECKS))
+    parser.add_argument("--root", type=pathlib.Path)
+    parser.add_argument("--build", type=pathlib.Path)
+    parser.add_argument("--planted", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.planted:
+        return run_planted(arguments.check, arguments.build)
+    problems = CHECKS[arguments.check](arguments.root.resolve(), arguments.build)
+    for problem in problems:
+        print(problem)
+    print(f"{arguments.check}: {len(problems)} problem(s)")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,405 @@
+#include "http/http_server.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdatomic.h>
+
+#include "unit/http/http_client.h"
+
+struct scene {
+    struct http_server *server;
+    uint16_t port;
+    atomic_int calls;
+};
+
+static void serve_metrics(void *self, const struct http_request *request,
+                          struct http_response *response)
+{
+    struct scene *scene = self;
+    atomic_fetch_add(&scene->calls, 1);
+    response->content_type = "text/plain; version=0.0.4";
+    buf_append_format(response->body, "path %s verbose %d\n", request->path, request->verbose);
+}
+
+static void serve_status(void *self, const struct http_request *request UNUSED,
+                         struct http_response *response)
+{
+    (void)self;
+    response->status = 503;
+    response->content_type = "application/json";
+    buf_append_text(response->body, "{\"up\":false}");
+}
+
+static void serve_nothing(void *self UNUSED, const struct http_request *request UNUSED,
+                          struct http_response *response UNUSED)
+{
+}
+
+enum { LARGE_BYTES = HTTP_BODY_LIMIT_BYTES };
+
+static void serve_large(void *self UNUSED, const struct http_request *request,
+                        struct http_response *response)
+{
+    if (!buf_reserve(response->body, LARGE_BYTES))
+        return;
+    memset(response->body->data, 'x', LARGE_BYTES);
+    response->body->size = LARGE_BYTES;
+    if (request->verbose) {
+        response->status = 201;
+        response->content_type = "application/json";
+        buf_append_byte(response->body, 'y');
+    }
+}
+
+static int start(void **state)
+{
+    struct scene *scene = calloc(1, sizeof(*scene));
+    char path[] = "/metrics";
+    struct http_route routes[] = {
+        { path, serve_metrics, scene },
+        { "/status", serve_status, scene },
+        { "/empty", serve_nothing, scene },
+        { "/large", serve_large, scene },
+    };
+    struct error err = ERROR_INIT;
+    struct http_server_options options = { .routes = routes, .route_count = COUNT_OF(routes) };
+    if (!http_server_start(&options, &scene->server, &err))
+        return -1;
+    scene->port = http_server_port(scene->server);
+    /* The routes were copied. */
+    path[0] = '?';
+    memset(routes, 0, sizeof(routes));
+    *state = scene;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    struct scene *scene = *state;
+    http_server_stop(scene->server);
+    free(scene);
+    return 0;
+}
+
+static void a_route_answers(void **state)
+{
+    struct scene *scene = *state;
+    AUTO(struct buf, buf_done) answer = http_client_request(scene->port, "GET", "/metrics");
+    assert_int_equal(http_client_status(&answer), 200);
+    assert_true(http_client_has_header(&answer, "Content-Type: text/plain; version=0.0.4"));
+    assert_true(http_client_has_header(&answer, "Cache-Control: no-store"));
+    assert_string_equal(http_client_body(&answer), "path /metrics verbose 0\n");
+}
+
+static void a_handler_sets_status_and_type(void **state)
+{
+    struct scene *scene = *state;
+    AUTO(struct buf, buf_done) answer = http_client_request(scene->port, "GET", "/status");
+    assert_int_equal(http_client_status(&answer), 503);
+    assert_true(http_client_has_header(&answer, "Content-Type: application/json"));
+    assert_string_equal(http_client_body(&answer), "{\"up\":false}");
+}
+
+static void a_handler_that_does_nothing_answers_200(void **state)
+{
+    struct scene *scene = *state;
+    AUTO(struct buf, buf_done) answer = http_client_request(scene->port, "GET", "/empty");
+    assert_int_equal(http_client_status(&answer), 200);
+    assert_true(http_client_has_header(&answer, "Content-Type: text/plain; charset=utf-8"));
+    assert_true(http_client_has_header(&answer, "Content-Length: 0"));
+    assert_string_equal(http_client_body(&answer), "");
+}
+
+static void verbose_is_told_by_its_presence(void **state)
+{
+    static const struct {
+        const char *target;
+        bool verbose;
+    } rows[] = {
+        { "/metrics?verbose", true },
+        { "/metrics?verbose=1", true },
+        { "/metrics?verbose=", true },
+        { "/metrics?a=b&verbose", true },
+        { "/metrics?", false },
+        { "/metrics?verbos", false },
+        { "/metrics?verbosely=1", false },
+        { "/metrics?a=verbose", false },
+    };
+    struct scene *scene = *state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(struct buf, buf_done) answer = http_client_request(scene->port, "GET", rows[i].target);
+        assert_string_equal(http_client_body(&answer), rows[i].verbose
+                                                           ? "path /metrics verbose 1\n"
+                                                           : "path /metrics verbose 0\n");
+    }
+}
+
+static void head_is_get_without_the_body(void **state)
+{
+    struct scene *scene = *state;
+    AUTO(struct buf, buf_done) answer = http_client_request(scene->port, "HEAD", "/status");
+    assert_int_equal(http_client_status(&answer), 503);
+    assert_true(http_client_has_header(&answer, "Content-Length: 12"));
+    assert_string_equal(http_client_body(&answer), "");
+}
+
+static void an_unknown_path_is_404_with_the_list(void **state)
+{
+    struct scene *scene = *state;
+    static const char *const paths[] = { "/", "/metric", "/metrics/", "/Metrics", "/../metrics" };
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        AUTO(struct buf, buf_done) answer = http_client_request(scene->port, "GET", paths[i]);
+        assert_int_equal(http_client_status(&answer), 404);
+        assert_string_equal(
+            http_client_body(&answer),
+            "404: no such path. There are:\n"
+            "/metrics               metrics in the Prometheus text format\n"
+            "/status                200 when PostgreSQL answers, else 503; role, positions, lag "
+            "and tables as JSON\n"
+            "/empty\n"
+            "/large\n");
+    }
+    assert_int_equal(atomic_load(&scene->calls), 0);
+}
+
+static void other_methods_are_405(void **state)
+{
+    struct scene *scene = *state;
+    static const char *const methods[] = { "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "get" };
+    for (size_t i = 0; i < COUNT_OF(methods); i++) {
+        AUTO(struct buf, buf_done) answer =
+            http_client_request(scene->port, methods[i], "/metrics");
+        assert_int_equal(http_client_status(&answer), 405);
+        assert_true(http_client_has_header(&answer, "Allow: GET, HEAD"));
+        assert_string_equal(http_client_body(&answer), "405: only GET and HEAD are served.\n");
+    }
+    assert_int_equal(atomic_load(&scene->calls), 0);
+}
+
+static void assert_alive(struct scene *scene)
+{
+    AUTO(struct buf, buf_done) answer = http_client_request(scene->port, "GET", "/metrics");
+    assert_int_equal(http_client_status(&answer), 200);
+}
+
+static void a_posted_body_is_not_read(void **state)
+{
+    struct scene *scene = *state;
+    int fd = http_client_connect(AF_INET, scene->port);
+    http_client_say(fd, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n");
+    AUTO(struct buf, buf_done) answer = http_client_answer(fd);
+    assert_int_equal(http_client_status(&answer), 405);
+    close(fd);
+    assert_alive(scene);
+}
+
+static void a_get_with_a_body_is_cut_off(void **state)
+{
+    struct scene *scene = *state;
+    int fd = http_client_connect(AF_INET, scene->port);
+    http_client_say(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+    AUTO(struct buf, buf_done) answer = http_client_rest(fd);
+    assert_string_equal(buf_text(&answer), "");
+    assert_int_equal(atomic_load(&scene->calls), 0);
+    assert_alive(scene);
+}
+
+static void garbage_is_refused(void **state)
+{
+    struct scene *scene = *state;
+    int fd = http_client_connect(AF_INET, scene->port);
+    http_client_send(fd, "\x16\x03\x01\x02\x00 hello\r\n\r\n\r\n", 16);
+    shutdown(fd, SHUT_WR);
+    AUTO(struct buf, buf_done) answer = http_client_rest(fd);
+    assert_int_not_equal(http_client_status(&answer), 200);
+    assert_int_equal(atomic_load(&scene->calls), 0);
+    assert_alive(scene);
+}
+
+static void a_connection_serves_many_requests(void **state)
+{
+    struct scene *scene = *state;
+    int fd = http_client_connect(AF_INET, scene->port);
+    for (int i = 0; i < 20; i++) {
+        http_client_say(fd, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        AUTO(struct buf, buf_done) answer = http_client_answer(fd);
+        assert_int_equal(http_client_status(&answer), 200);
+    }
+    close(fd);
+    assert_int_equal(atomic_load(&scene->calls), 20);
+}
+
+/* 8 KiB of head pass, 16 KiB do not: a long header, and a long target. */
+static void a_head_past_16_kib_is_refused(void **state)
+{
+    struct scene *scene = *state;
+    static const char *const starts[] = { "GET /metrics HTTP/1.1\r\nHost: x\r\nX-Long: ",
+                                          "GET /metrics?" };
+    static const char *const ends[] = { "\r\nConnection: close\r\n\r\n",
+                                        " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" };
+    for (size_t i = 0; i < COUNT_OF(starts); i++) {
+        for (size_t size = 8 * 1024; size <= 17 * 1024; size += 9 * 1024) {
+            AUTO(struct buf, buf_done) head = buf_init(1 << 20);
+            buf_append_text(&head, starts[i]);
+            while (head.size < size)
+                buf_append_byte(&head, 'a');
+            buf_append_text(&head, ends[i]);
+            int fd = http_client_connect(AF_INET, scene->port);
+            http_client_send(fd, head.data, head.size);
+            AUTO(struct buf, buf_done) answer = http_client_rest(fd);
+            unsigned status = http_client_status(&answer);
+            if (size == 8 * 1024)
+                assert_int_equal(status, 200);
+            else
+                assert_true(status == 431 || status == 414 || status == 413 || answer.size == 0);
+        }
+    }
+    assert_alive(scene);
+}
+
+static void a_large_body_arrives_whole(void **state)
+{
+    struct scene *scene = *state;
+    AUTO(struct buf, buf_done) answer = http_client_request(scene->port, "GET", "/large");
+    assert_int_equal(http_client_status(&answer), 200);
+    const char *body = http_client_body(&answer);
+    assert_int_equal(strspn(body, "x"), LARGE_BYTES);
+    assert_int_equal(strlen(body), LARGE_BYTES);
+}
+
+static void a_body_past_the_limit_is_500(void **state)
+{
+    struct scene *scene = *state;
+    AUTO(struct buf, buf_done) answer = http_client_request(scene->port, "GET", "/large?verbose");
+    assert_int_equal(http_client_status(&answer), 500);
+    assert_true(http_client_has_header(&answer, "Content-Type: text/plain; charset=utf-8"));
+    assert_string_equal(http_client_body(&answer), "500: the answer is too large.\n");
+}
+
+/* One that sends half a head, and one that does not read its answer: others are served at once, and
+ * the silent ones are closed in the end. */
+static void slow_clients_block_nobody_and_idle_out(void **state)
+{
+    struct scene *scene = *state;
+    int half = http_client_connect(AF_INET, scene->port);
+    http_client_say(half, "GET /metrics HTTP/1.1\r\nHost: lo");
+    int silent = http_client_connect(AF_INET, scene->port);
+    int deaf = http_client_connect(AF_INET, scene->port);
+    http_client_say(deaf, "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for (int i = 0; i < 50; i++)
+        assert_alive(scene);
+    struct pollfd polled = { .fd = half, .events = POLLIN };
+    assert_int_equal(poll(&polled, 1, 0), 0); /* it waited all the while */
+    char byte;
+    AUTO(struct buf, buf_done) answer = http_client_rest(half);
+    assert_int_not_equal(http_client_status(&answer), 200);
+    assert_int_equal(http_client_receive(silent, &byte, 1), 0);
+    close(silent);
+    close(deaf);
+    assert_alive(scene);
+}
+
+static int open_and_ask(struct scene *scene)
+{
+    int fd = http_client_connect(AF_INET, scene->port);
+    assert_true(fd >= 0);
+    http_client_say(fd, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    AUTO(struct buf, buf_done) answer = http_client_answer(fd);
+    if (http_client_status(&answer) == 200)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static void the_65th_connection_is_refused(void **state)
+{
+    struct scene *scene = *state;
+    int fds[64];
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        fds[i] = open_and_ask(scene);
+        assert_true(fds[i] >= 0); /* more than 8 from loopback, too */
+    }
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(open_and_ask(scene), -1);
+    assert_int_equal(atomic_load(&scene->calls), 64);
+    close(fds[7]);
+    /* The server notices the end of one a moment later. */
+    while ((fds[7] = open_and_ask(scene)) < 0)
+        continue;
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        close(fds[i]);
+}
+
+static void a_busy_port_is_named(void **state)
+{
+    struct scene *scene = *state;
+    struct http_server *second = NULL;
+    static const char *const addresses[] = { NULL, "", "127.0.0.1" };
+    for (size_t i = 0; i < COUNT_OF(addresses); i++) {
+        struct http_server_options options = { .address = addresses[i], .port = scene->port };
+        struct error err = ERROR_INIT;
+        assert_false(http_server_start(&options, &second, &err));
+        assert_null(second);
+        assert_int_equal(err.class, ERROR_CONFIG);
+        assert_string_equal(err.code, "port_taken");
+        char expected[128];
+        snprintf(expected, sizeof(expected), "port %u of %s: Address already in use", scene->port,
+                 i < 2 ? "every address" : "127.0.0.1");
+        assert_non_null(strstr(err.text, expected));
+        assert_non_null(strstr(err.advice, "cdc.metric.port"));
+    }
+    assert_alive(scene);
+}
+
+static void stop_ends_open_connections_and_frees_the_port(void **state)
+{
+    struct scene *scene = *state;
+    int fd = open_and_ask(scene);
+    http_server_stop(scene->server);
+    scene->server = NULL;
+    char byte;
+    assert_int_equal(http_client_receive(fd, &byte, 1), 0);
+    close(fd);
+    assert_int_equal(http_client_connect(AF_INET, scene->port), -1);
+    const struct http_route route = { "/metrics", serve_metrics, scene };
+    struct http_server_options options = { .port = scene->port,
+                                           .routes = &route,
+                                           .route_count = 1 };
+    struct error err = ERROR_INIT;
+    assert_true(http_server_start(&options, &scene->server, &err));
+    assert_int_equal(http_server_port(scene->server), scene->port);
+    assert_alive(scene);
+    http_server_stop(NULL);
+}
+
+#define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(a_route_answers),
+        SCENE_TEST(a_handler_sets_status_and_type),
+        SCENE_TEST(a_handler_that_does_nothing_answers_200),
+        SCENE_TEST(verbose_is_told_by_its_presence),
+        SCENE_TEST(head_is_get_without_the_body),
+        SCENE_TEST(an_unknown_path_is_404_with_the_list),
+        SCENE_TEST(other_methods_are_405),
+        SCENE_TEST(a_posted_body_is_not_read),
+        SCENE_TEST(a_get_with_a_body_is_cut_off),
+        SCENE_TEST(garbage_is_refused),
+        SCENE_TEST(a_connection_serves_many_requests),
+        SCENE_TEST(a_head_past_16_kib_is_refused),
+        SCENE_TEST(a_large_body_arrives_whole),
+        SCENE_TEST(a_body_past_the_limit_is_500),
+        SCENE_TEST(slow_clients_block_nobody_and_idle_out),
+        SCENE_TEST(the_65th_connection_is_refused),
+        SCENE_TEST(a_busy_port_is_named),
+        SCENE_TEST(stop_ends_open_connections_and_frees_the_port),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,846 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+#include "postgres/watcher.h"
+
+#include "unit/postgres/fake_walsender.h"
+
+enum {
+    PATIENCE_TURNS = 10 * 1000,
+    LOOK_COLUMNS = 12,
+    KEY_COLUMNS_MAX = 4,
+    NO_INTERVAL_MS = 60 * 1000,
+    PARAMETER_SIZE = 64,
+};
+
+/* What a login gets. */
+enum login { LOGIN_SERVED, LOGIN_SHUTTING_DOWN, LOGIN_BAD_PASSWORD, LOGIN_UNANSWERED };
+
+/* A server for ordinary sessions, one after the other, that answers by what the SQL asks for. */
+struct server {
+    pthread_t thread;
+    int listen_fd;
+    int control_fd; /* wakes its thread */
+    char port[8];
+    _Atomic enum login login;
+    atomic_bool terminate; /* ends the session with 57P01 */
+    atomic_bool cut;       /* ends it without a word */
+    atomic_bool hold;      /* no statement is answered */
+    atomic_bool stop;
+    atomic_int sessions, looks, keys;
+
+    pthread_mutex_t lock; /* for what follows */
+    const char *const *look;
+    const char *const *key;
+    char key_parameter[PARAMETER_SIZE];
+    char slot_parameter[PARAMETER_SIZE];
+};
+
+static const char *const orders_sight[LOOK_COLUMNS] = {
+    "logical",  "t",    "4711",        "pgoutput",    "shop",       "pqcdc:one",
+    "extended", "0/10", "16/B374D848", "16/B374D900", "1073741824", NULL,
+};
+static const char *const no_sight[LOOK_COLUMNS] = { [9] = "0/77" };
+static const char *const two_columns[KEY_COLUMNS_MAX] = { "region", "id" };
+static const char *const other_column[KEY_COLUMNS_MAX] = { "sku" };
+static const char *const no_columns[KEY_COLUMNS_MAX] = { NULL };
+
+/* ---- the server ---- */
+
+static size_t put_u16(char *body, size_t at, uint16_t value)
+{
+    body[at] = (char)(value >> 8);
+    body[at + 1] = (char)value;
+    return at + 2;
+}
+
+static size_t put_u32(char *body, size_t at, uint32_t value)
+{
+    return put_u16(body, put_u16(body, at, (uint16_t)(value >> 16)), (uint16_t)value);
+}
+
+static void send_description(int fd, uint16_t columns)
+{
+    char body[1024];
+    size_t at = put_u16(body, 0, columns);
+    for (uint16_t i = 0; i < columns; i++) {
+        body[at++] = 'c';
+        body[at++] = '\0';
+        at = put_u16(body, put_u32(body, at, 0), 0);
+        at = put_u16(body, put_u32(body, at, 25), UINT16_MAX);
+        at = put_u16(body, put_u32(body, at, UINT32_MAX), 0);
+    }
+    fake_send(fd, 'T', body, at);
+}
+
+static void send_row(int fd, const char *const *values, uint16_t columns)
+{
+    char body[1024];
+    size_t at = put_u16(body, 0, columns);
+    for (uint16_t i = 0; i < columns; i++) {
+        uint32_t length = values[i] == NULL ? UINT32_MAX : (uint32_t)strlen(values[i]);
+        at = put_u32(body, at, length);
+        if (values[i] != NULL)
+            memcpy(body + at, values[i], length);
+        at += values[i] == NULL ? 0 : length;
+    }
+    fake_send(fd, 'D', body, at);
+}
+
+static void answer_look(struct server *server, int fd)
+{
+    send_description(fd, LOOK_COLUMNS);
+    pthread_mutex_lock(&server->lock);
+    send_row(fd, server->look, LOOK_COLUMNS);
+    pthread_mutex_unlock(&server->lock);
+    atomic_fetch_add(&server->looks, 1);
+}
+
+static void answer_key(struct server *server, int fd)
+{
+    send_description(fd, 1);
+    pthread_mutex_lock(&server->lock);
+    for (size_t i = 0; i < KEY_COLUMNS_MAX && server->key[i] != NULL; i++)
+        send_row(fd, &server->key[i], 1);
+    pthread_mutex_unlock(&server->lock);
+    atomic_fetch_add(&server->keys, 1);
+}
+
+/* Bind: portal\0 statement\0, no formats(2), one parameter(2), length(4) bytes. */
+static void note_parameter(struct server *server, bool key, const char *bind)
+{
+    const char *at = bind + 6;
+    uint32_t length;
+    memcpy(&length, at, sizeof(length));
+    length = be32toh(length);
+    CHECK(length < PARAMETER_SIZE);
+    pthread_mutex_lock(&server->lock);
+    char *parameter = key ? server->key_parameter : server->slot_parameter;
+    memcpy(parameter, at + sizeof(length), length);
+    parameter[length] = '\0';
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void answer_statement(struct server *server, int fd, bool key)
+{
+    fake_send(fd, '1', NULL, 0);
+    fake_send(fd, '2', NULL, 0);
+    if (key)
+        answer_key(server, fd);
+    else
+        answer_look(server, fd);
+    fake_send(fd, 'C', "SELECT 1", 9);
+    fake_send_ready(fd);
+}
+
+/* True = the descriptor is readable; false = the session ends. */
+static bool wait_in_session(struct server *server, int fd)
+{
+    while (!atomic_load(&server->stop)) {
+        if (atomic_exchange(&server->cut, false))
+            return false;
+        if (atomic_exchange(&server->terminate, false)) {
+            fake_send_error(fd, "FATAL", "57P01",
+                            "terminating connection due to administrator command");
+            return false;
+        }
+        struct pollfd fds[] = { { .fd = server->control_fd, .events = POLLIN },
+                                { .fd = fd, .events = POLLIN } };
+        CHECK(poll(fds, 2, -1) > 0);
+        eventfd_t ignored;
+        if (fds[0].revents != 0)
+            (void)eventfd_read(server->control_fd, &ignored);
+        else if (!atomic_load(&server->hold))
+            return true;
+        else
+            (void)usleep(1000);
+    }
+    return false;
+}
+
+static void serve(struct server *server, int fd)
+{
+    char body[FAKE_MESSAGE_MAX];
+    size_t size;
+    bool key = false;
+    fake_greet(fd);
+    atomic_fetch_add(&server->sessions, 1);
+    while (wait_in_session(server, fd)) {
+        char type = fake_receive(fd, body, &size);
+        if (type == 0 || type == 'X')
+            return;
+        if (type == 'P')
+            key = strstr(body + 1, "pg_index") != NULL;
+        if (type == 'B')
+            note_parameter(server, key, body);
+        if (type == 'S')
+            answer_statement(server, fd, key);
+    }
+}
+
+static void log_in(struct server *server, int fd)
+{
+    if (!fake_read_startup(fd))
+        return;
+    switch (atomic_load(&server->login)) {
+    case LOGIN_SERVED:
+        serve(server, fd);
+        break;
+    case LOGIN_SHUTTING_DOWN:
+        fake_send_error(fd, "FATAL", "57P03", "the database system is shutting down");
+        break;
+    case LOGIN_BAD_PASSWORD:
+        fake_send_error(fd, "FATAL", "28P01", "password authentication failed");
+        break;
+    case LOGIN_UNANSWERED:
+        atomic_fetch_add(&server->sessions, 1);
+        (void)wait_in_session(server, fd);
+        break;
+    }
+}
+
+static void *server_main(void *self)
+{
+    struct server *server = self;
+    while (!atomic_load(&server->stop)) {
+        struct pollfd fds[] = { { .fd = server->control_fd, .events = POLLIN },
+                                { .fd = server->listen_fd, .events = POLLIN } };
+        CHECK(poll(fds, 2, -1) > 0);
+        eventfd_t ignored;
+        if (fds[0].revents != 0)
+            (void)eventfd_read(server->control_fd, &ignored);
+        if (fds[1].revents == 0)
+            continue;
+        int fd = accept(server->listen_fd, NULL, NULL);
+        if (fd < 0) /* it was shut down */
+            return NULL;
+        log_in(server, fd);
+        (void)close(fd);
+    }
+    return NULL;
+}
+
+static void server_run(struct server *server)
+{
+    atomic_store(&server->stop, false);
+    CHECK(pthread_create(&server->thread, NULL, server_main, server) == 0);
+}
+
+static void server_start(struct server *server, enum login login)
+{
+    *server = (struct server){ .look = orders_sight, .key = two_columns };
+    atomic_store(&server->login, login);
+    CHECK(pthread_mutex_init(&server->lock, NULL) == 0);
+    server->control_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    server->listen_fd = fake_listen(0, server->port);
+    server_run(server);
+}
+
+static void server_wake(struct server *server)
+{
+    (void)eventfd_write(server->control_fd, 1);
+}
+
+static void server_end_session(struct server *server, atomic_bool *how)
+{
+    atomic_store(how, true);
+    server_wake(server);
+}
+
+static void server_halt(struct server *server)
+{
+    server_end_session(server, &server->stop);
+    CHECK(pthread_join(server->thread, NULL) == 0);
+}
+
+static void server_stop(struct server *server)
+{
+    server_halt(server);
+    (void)close(server->listen_fd);
+    (void)close(server->control_fd);
+    CHECK(pthread_mutex_destroy(&server->lock) == 0);
+}
+
+static void server_set(struct server *server, const char *const **what, const char *const *values)
+{
+    pthread_mutex_lock(&server->lock);
+    *what = values;
+    pthread_mutex_unlock(&server->lock);
+}
+
+static bool parameter_was(struct server *server, const char *parameter, const char *expected)
+{
+    pthread_mutex_lock(&server->lock);
+    bool equal = strcmp(parameter, expected) == 0;
+    pthread_mutex_unlock(&server->lock);
+    return equal;
+}
+
+/* ---- helpers ---- */
+
+#define WAIT_UNTIL(condition)                                                                      \
+    do {                                                                                           \
+        int turns_ = 0;                                                                            \
+        while (!(condition)) {                                                                     \
+            if (++turns_ > PATIENCE_TURNS)                                                         \
+                fail_msg("never came true: %s", #condition);                                       \
+            (void)usleep(1000);                                                                    \
+        }                                                                                          \
+    } while (false)
+
+static struct watcher *watch(const struct server *server, int64_t interval_ms)
+{
+    const struct watcher_options options = {
+        .conn = { .host = "127.0.0.1",
+                  .port = server->port,
+                  .user = "cdc",
+                  .database = "shop",
+                  .ssl_mode = "disable",
+                  .application_name = "test" },
+        .slot = "orders",
+        .interval_ms = interval_ms,
+        .clock = clock_system(),
+    };
+    return watcher_start(&options);
+}
+
+static bool seen(const struct watcher *watcher)
+{
+    struct slot_sight sight;
+    int64_t age_ms;
+    return watcher_sight(watcher, &sight, &age_ms);
+}
+
+static bool sees_current(const struct watcher *watcher, uint64_t lsn)
+{
+    struct slot_sight sight;
+    int64_t age_ms;
+    return watcher_sight(watcher, &sight, &age_ms) && sight.current_lsn.value == lsn;
+}
+
+static bool error_mentions(const struct watcher *watcher, const char *text)
+{
+    char error[ERROR_TEXT_SIZE];
+    watcher_last_error(watcher, error, sizeof(error));
+    return strstr(error, text) != NULL;
+}
+
+static bool is_readable(int fd)
+{
+    struct pollfd ready = { .fd = fd, .events = POLLIN };
+    return poll(&ready, 1, 0) == 1;
+}
+
+static int64_t now_ms(void)
+{
+    struct clock clock = clock_system();
+    return clock_now(&clock).value;
+}
+
+/* ---- the slot ---- */
+
+static void test_nothing_before_the_first_look(void **state UNUSED)
+{
+    struct server server;
+    struct slot_sight sight = { .active_pid = 1 };
+    const struct slot_sight nothing = { .exists = false };
+    int64_t age_ms = 0;
+    char error[ERROR_TEXT_SIZE];
+    server_start(&server, LOGIN_UNANSWERED);
+    struct watcher *watcher = watch(&server, 10);
+    assert_false(watcher_sight(watcher, &sight, &age_ms));
+    assert_memory_equal(&sight, &nothing, sizeof(sight));
+    assert_true(age_ms == INT64_MAX);
+    assert_true(watcher_ping_age_ms(watcher) == INT64_MAX);
+    assert_false(watcher_connected(watcher));
+    assert_false(watcher_shutdown_noticed(watcher));
+    assert_false(is_readable(watcher_fd(watcher)));
+    watcher_last_error(watcher, error, sizeof(error));
+    assert_string_equal(error, "");
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+static void test_sight(void **state UNUSED)
+{
+    struct server server;
+    struct slot_sight sight;
+    int64_t age_ms = -1;
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, 10);
+    WAIT_UNTIL(watcher_connected(watcher));
+    assert_true(watcher_sight(watcher, &sight, &age_ms));
+    assert_true(sight.exists && sight.active && sight.logical && !sight.creating);
+    assert_int_equal(sight.active_pid, 4711);
+    assert_string_equal(sight.plugin, "pgoutput");
+    assert_string_equal(sight.database, "shop");
+    assert_string_equal(sight.holder, "pqcdc:one");
+    assert_string_equal(sight.invalidation, "");
+    assert_int_equal(sight.wal_status, SLOT_WAL_EXTENDED);
+    assert_int_equal(sight.restart_lsn.value, 0x10);
+    assert_int_equal(sight.confirmed_flush.value, 0x16B374D848);
+    assert_int_equal(sight.current_lsn.value, 0x16B374D900);
+    assert_int_equal(sight.safe_wal_size_bytes, 1 << 30);
+    assert_in_range(age_ms, 0, FAKE_PATIENCE_MS);
+    assert_in_range(watcher_ping_age_ms(watcher), 0, FAKE_PATIENCE_MS);
+    assert_true(error_mentions(watcher, ""));
+    assert_true(parameter_was(&server, server.slot_parameter, "orders"));
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+static void test_sight_follows_the_slot(void **state UNUSED)
+{
+    struct server server;
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, 5);
+    WAIT_UNTIL(sees_current(watcher, 0x16B374D900));
+    server_set(&server, &server.look, no_sight);
+    WAIT_UNTIL(sees_current(watcher, 0x77));
+    WAIT_UNTIL(is_readable(watcher_fd(watcher)));
+    server_set(&server, &server.look, orders_sight);
+    WAIT_UNTIL(sees_current(watcher, 0x16B374D900));
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+/* Each look is announced once. */
+static void test_acknowledge(void **state UNUSED)
+{
+    struct server server;
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    WAIT_UNTIL(is_readable(watcher_fd(watcher)));
+    watcher_acknowledge(watcher);
+    watcher_acknowledge(watcher); /* nothing to drain: returns at once */
+    WAIT_UNTIL(is_readable(watcher_fd(watcher)));
+    /* Asked for a look each minute, it pings each second all the same. */
+    assert_true(atomic_load(&server.looks) >= 2);
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+struct reader_thread {
+    pthread_t thread;
+    const struct watcher *watcher;
+    atomic_bool *stop;
+    uint64_t reads, firsts;
+};
+
+/* Both sights differ in every field: a mixture would show. */
+static void *read_sights(void *self)
+{
+    struct reader_thread *reader = self;
+    while (!atomic_load(reader->stop)) {
+        struct slot_sight sight;
+        int64_t age_ms;
+        if (!watcher_sight(reader->watcher, &sight, &age_ms))
+            continue;
+        bool first = sight.exists;
+        CHECK(sight.active == first && sight.logical == first);
+        CHECK(sight.active_pid == (first ? 4711 : 0));
+        CHECK(strcmp(sight.plugin, first ? "pgoutput" : "") == 0);
+        CHECK(strcmp(sight.holder, first ? "pqcdc:one" : "") == 0);
+        CHECK(sight.confirmed_flush.value == (first ? 0x16B374D848 : 0));
+        CHECK(sight.current_lsn.value == (first ? 0x16B374D900 : 0x77));
+        CHECK(sight.safe_wal_size_bytes == (first ? 1 << 30 : -1));
+        reader->reads++;
+        reader->firsts += first;
+        if (reader->reads % 200 == 0)
+            (void)usleep(50); /* two processors, four threads */
+    }
+    return NULL;
+}
+
+static void test_readers_never_see_a_mixture(void **state UNUSED)
+{
+    struct server server;
+    atomic_bool stop = false;
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, 1);
+    struct reader_thread readers[2];
+    WAIT_UNTIL(seen(watcher));
+    for (size_t i = 0; i < COUNT_OF(readers); i++) {
+        readers[i] = (struct reader_thread){ .watcher = watcher, .stop = &stop };
+        CHECK(pthread_create(&readers[i].thread, NULL, read_sights, &readers[i]) == 0);
+    }
+    for (int i = 0; i < 200; i++) {
+        int looks = atomic_load(&server.looks);
+        server_set(&server, &server.look, i % 2 == 0 ? no_sight : orders_sight);
+        WAIT_UNTIL(atomic_load(&server.looks) > looks + 1);
+    }
+    atomic_store(&stop, true);
+    for (size_t i = 0; i < COUNT_OF(readers); i++) {
+        CHECK(pthread_join(readers[i].thread, NULL) == 0);
+        assert_true(readers[i].firsts > 0 && readers[i].firsts < readers[i].reads);
+    }
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+/* ---- keys ---- */
+
+static enum watcher_key key_answer(struct watcher *watcher, uint32_t oid, struct arena *arena,
+                                   struct slice **names)
+{
+    uint16_t count = UINT16_MAX;
+    *names = NULL;
+    enum watcher_key answer = watcher_key_answer(watcher, oid, arena, names, &count);
+    assert_true(answer == WATCHER_KEY_FOUND || count == UINT16_MAX);
+    return answer;
+}
+
+static uint16_t wait_for_key(struct watcher *watcher, uint32_t oid, struct arena *arena,
+                             struct slice **names)
+{
+    uint16_t count = UINT16_MAX;
+    WAIT_UNTIL(watcher_key_answer(watcher, oid, arena, names, &count) == WATCHER_KEY_FOUND);
+    return count;
+}
+
+static void test_key(void **state UNUSED)
+{
+    struct server server;
+    struct slice *names;
+    AUTO(struct arena, arena_done)
+    arena = arena_init(0);
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    WAIT_UNTIL(watcher_connected(watcher));
+    assert_int_equal(key_answer(watcher, 16384, &arena, &names), WATCHER_KEY_PENDING);
+    watcher_ask_key(watcher, 16384);
+    watcher_ask_key(watcher, 16384);
+    assert_int_equal(wait_for_key(watcher, 16384, &arena, &names), 2);
+    assert_true(slice_is(names[0], "region"));
+    assert_true(slice_is(names[1], "id"));
+    assert_true(parameter_was(&server, server.key_parameter, "16384"));
+    assert_int_equal(atomic_load(&server.keys), 1);
+    /* It was taken. */
+    assert_int_equal(key_answer(watcher, 16384, &arena, &names), WATCHER_KEY_PENDING);
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+static void test_key_is_announced(void **state UNUSED)
+{
+    struct server server;
+    struct slice *names;
+    AUTO(struct arena, arena_done)
+    arena = arena_init(0);
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    WAIT_UNTIL(watcher_connected(watcher));
+    watcher_ask_key(watcher, 7);
+    int64_t give_up_ms = now_ms() + FAKE_PATIENCE_MS;
+    while (key_answer(watcher, 7, &arena, &names) == WATCHER_KEY_PENDING) {
+        struct pollfd ready = { .fd = watcher_fd(watcher), .events = POLLIN };
+        assert_int_equal(poll(&ready, 1, FAKE_PATIENCE_MS), 1);
+        watcher_acknowledge(watcher);
+        assert_true(now_ms() < give_up_ms);
+    }
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+static void test_table_without_key(void **state UNUSED)
+{
+    struct server server;
+    struct slice *names;
+    AUTO(struct arena, arena_done)
+    arena = arena_init(0);
+    server_start(&server, LOGIN_SERVED);
+    server_set(&server, &server.key, no_columns);
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    watcher_ask_key(watcher, 4294967295);
+    assert_int_equal(wait_for_key(watcher, 4294967295, &arena, &names), 0);
+    assert_true(parameter_was(&server, server.key_parameter, "4294967295"));
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+/* A relation whose key changed is asked for again: what was found before is not the answer. */
+static void test_key_is_looked_up_anew(void **state UNUSED)
+{
+    struct server server;
+    struct slice *names;
+    AUTO(struct arena, arena_done)
+    arena = arena_init(0);
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    watcher_ask_key(watcher, 7);
+    assert_int_equal(wait_for_key(watcher, 7, &arena, &names), 2);
+    server_set(&server, &server.key, other_column);
+    watcher_ask_key(watcher, 7);
+    assert_int_equal(wait_for_key(watcher, 7, &arena, &names), 1);
+    assert_true(slice_is(names[0], "sku"));
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+/* The answer to what is not asked any more is dropped when it comes. */
+static void test_another_key_is_asked_meanwhile(void **state UNUSED)
+{
+    struct server server;
+    struct slice *names;
+    AUTO(struct arena, arena_done)
+    arena = arena_init(0);
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    WAIT_UNTIL(watcher_connected(watcher));
+    watcher_ask_key(watcher, 7);
+    WAIT_UNTIL(atomic_load(&server.keys) == 1);
+    server_set(&server, &server.key, other_column);
+    watcher_ask_key(watcher, 8);
+    assert_int_equal(key_answer(watcher, 7, &arena, &names), WATCHER_KEY_PENDING);
+    assert_int_equal(wait_for_key(watcher, 8, &arena, &names), 1);
+    assert_true(slice_is(names[0], "sku"));
+    assert_true(parameter_was(&server, server.key_parameter, "8"));
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+static void test_key_is_answered_after_a_lost_session(void **state UNUSED)
+{
+    struct server server;
+    struct slice *names;
+    AUTO(struct arena, arena_done)
+    arena = arena_init(0);
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    WAIT_UNTIL(watcher_connected(watcher));
+    atomic_store(&server.hold, true);
+    watcher_ask_key(watcher, 7);
+    server_end_session(&server, &server.cut);
+    WAIT_UNTIL(!watcher_connected(watcher));
+    atomic_store(&server.hold, false);
+    assert_int_equal(wait_for_key(watcher, 7, &arena, &names), 2);
+    assert_int_equal(atomic_load(&server.sessions), 2);
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+/* ---- the session ---- */
+
+static void test_lost_session_is_opened_again(void **state UNUSED)
+{
+    struct server server;
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    WAIT_UNTIL(watcher_connected(watcher));
+    atomic_store(&server.login, LOGIN_BAD_PASSWORD);
+    server_end_session(&server, &server.cut);
+    WAIT_UNTIL(!watcher_connected(watcher));
+    WAIT_UNTIL(error_mentions(watcher, "password authentication failed"));
+    assert_true(seen(watcher)); /* the last look stays, and ages */
+    atomic_store(&server.login, LOGIN_SERVED);
+    WAIT_UNTIL(watcher_connected(watcher));
+    assert_false(error_mentions(watcher, "password"));
+    assert_int_equal(atomic_load(&server.sessions), 2);
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+/* A session that is idle hears of its end at once, not at the next look. */
+static void test_shutdown_is_noticed(void **state UNUSED)
+{
+    struct server server;
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    WAIT_UNTIL(watcher_connected(watcher));
+    atomic_store(&server.login, LOGIN_SHUTTING_DOWN);
+    server_end_session(&server, &server.terminate);
+    WAIT_UNTIL(watcher_shutdown_noticed(watcher));
+    assert_false(watcher_connected(watcher));
+    WAIT_UNTIL(error_mentions(watcher, "57P03"));
+    atomic_store(&server.login, LOGIN_SERVED);
+    WAIT_UNTIL(watcher_connected(watcher));
+    assert_false(watcher_shutdown_noticed(watcher));
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+static void test_shutdown_that_refuses_connections(void **state UNUSED)
+{
+    struct server server;
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    WAIT_UNTIL(watcher_connected(watcher));
+    (void)shutdown(server.listen_fd, SHUT_RDWR); /* no longer listens; its port stays its own */
+    server_end_session(&server, &server.terminate);
+    WAIT_UNTIL(watcher_shutdown_noticed(watcher));
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+/* pg_terminate_backend() on the session alone. */
+static void test_terminated_session_is_no_shutdown(void **state UNUSED)
+{
+    struct server server;
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    WAIT_UNTIL(watcher_connected(watcher));
+    server_end_session(&server, &server.terminate);
+    WAIT_UNTIL(atomic_load(&server.sessions) == 2 && watcher_connected(watcher));
+    assert_false(watcher_shutdown_noticed(watcher));
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+static void test_refusals_that_are_no_shutdown(void **state UNUSED)
+{
+    static const struct {
+        bool terminate;
+        enum login login;
+        const char *error;
+    } rows[] = {
+        { true, LOGIN_BAD_PASSWORD, "28P01" },   /* it answers: it runs */
+        { false, LOGIN_SHUTTING_DOWN, "57P03" }, /* crashed: it recovers */
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct server server;
+        server_start(&server, LOGIN_SERVED);
+        struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+        WAIT_UNTIL(watcher_connected(watcher));
+        atomic_store(&server.login, rows[i].login);
+        server_end_session(&server, rows[i].terminate ? &server.terminate : &server.cut);
+        WAIT_UNTIL(error_mentions(watcher, rows[i].error));
+        assert_false(watcher_shutdown_noticed(watcher));
+        watcher_stop(watcher);
+        server_stop(&server);
+    }
+}
+
+/* ---- life ---- */
+
+static void test_stops_while_it_waits(void **state UNUSED)
+{
+    static const enum login logins[] = { LOGIN_UNANSWERED, LOGIN_SERVED, LOGIN_SHUTTING_DOWN };
+    for (size_t i = 0; i < COUNT_OF(logins); i++) {
+        struct server server;
+        server_start(&server, logins[i]);
+        atomic_store(&server.hold, true);
+        struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+        if (logins[i] == LOGIN_SHUTTING_DOWN)
+            WAIT_UNTIL(error_mentions(watcher, "57P03"));
+        else
+            WAIT_UNTIL(atomic_load(&server.sessions) == 1);
+        int64_t began_ms = now_ms();
+        watcher_stop(watcher);
+        assert_true(now_ms() - began_ms < 4000); /* every time-out of its own is longer */
+        server_stop(&server);
+    }
+    watcher_stop(NULL);
+}
+
+static void test_texts_are_copied(void **state UNUSED)
+{
+    struct server server;
+    char host[] = "127.0.0.1", port[8], user[] = "cdc", database[] = "shop", slot[] = "orders",
+         mode[] = "disable";
+    char *const texts[] = { host, port, user, database, slot, mode };
+    server_start(&server, LOGIN_SHUTTING_DOWN);
+    (void)snprintf(port, sizeof(port), "%s", server.port);
+    const struct watcher_options options = {
+        .conn = { .host = host,
+                  .port = port,
+                  .user = user,
+                  .database = database,
+                  .ssl_mode = mode,
+                  .application_name = "test" },
+        .slot = slot,
+        .interval_ms = 10,
+        .clock = clock_system(),
+    };
+    struct watcher *watcher = watcher_start(&options);
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        memset(texts[i], '?', strlen(texts[i]));
+    atomic_store(&server.login, LOGIN_SERVED);
+    WAIT_UNTIL(watcher_connected(watcher));
+    watcher_stop(watcher);
+    assert_true(parameter_was(&server, server.slot_parameter, "orders"));
+    server_stop(&server);
+}
+
+static bool read_text(const char *directory, const char *name, char *out, size_t size)
+{
+    char path[512];
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%s/%s", directory, name);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    size_t got = fread(out, 1, size - 1, file);
+    out[got] = '\0';
+    (void)fclose(file);
+    return true;
+}
+
+/* The blocked signals of the thread with that name, 0 = there is none. */
+static uint64_t blocked_signals(const char *thread_name)
+{
+    char text[8192];
+    uint64_t blocked = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (struct dirent *task = readdir(tasks); task != NULL; task = readdir(tasks)) {
+        if (!read_text(task->d_name, "comm", text, sizeof(text)) || strcmp(text, thread_name) != 0)
+            continue;
+        assert_true(read_text(task->d_name, "status", text, sizeof(text)));
+        const char *line = strstr(text, "SigBlk:");
+        assert_non_null(line);
+        blocked = strtoull(line + strlen("SigBlk:"), NULL, 16);
+    }
+    (void)closedir(tasks);
+    return blocked;
+}
+
+static void test_thread_has_a_name_and_no_signals(void **state UNUSED)
+{
+    struct server server;
+    sigset_t mine;
+    server_start(&server, LOGIN_SERVED);
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    uint64_t blocked = blocked_signals("watcher\n");
+    assert_true((blocked & (1u << (SIGTERM - 1))) != 0);
+    assert_true((blocked & (1u << (SIGINT - 1))) != 0);
+    assert_true((blocked & (1u << (SIGHUP - 1))) != 0);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &mine), 0);
+    assert_int_equal(sigismember(&mine, SIGTERM), 0);
+    watcher_stop(watcher);
+    server_stop(&server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_before_the_first_look),
+        cmocka_unit_test(test_sight),
+        cmocka_unit_test(test_sight_follows_the_slot),
+        cmocka_unit_test(test_acknowledge),
+        cmocka_unit_test(test_readers_never_see_a_mixture),
+        cmocka_unit_test(test_key),
+        cmocka_unit_test(test_key_is_announced),
+        cmocka_unit_test(test_table_without_key),
+        cmocka_unit_test(test_key_is_looked_up_anew),
+        cmocka_unit_test(test_another_key_is_asked_meanwhile),
+        cmocka_unit_test(test_key_is_answered_after_a_lost_session),
+        cmocka_unit_test(test_lost_session_is_opened_again),
+        cmocka_unit_test(test_shutdown_is_noticed),
+        cmocka_unit_test(test_shutdown_that_refuses_connections),
+        cmocka_unit_test(test_terminated_session_is_no_shutdown),
+        cmocka_unit_test(test_refusals_that_are_no_shutdown),
+        cmocka_unit_test(test_stops_while_it_waits),
+        cmocka_unit_test(test_texts_are_copied),
+        cmocka_unit_test(test_thread_has_a_name_and_no_signals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

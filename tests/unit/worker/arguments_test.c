@@ -1,0 +1,145 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "worker/arguments.h"
+#include "worker/commands.h"
+
+enum { WORDS_MAX = 8 };
+
+static bool parse(const char *const *words, struct arguments *out, struct error *err)
+{
+    static char copies[WORDS_MAX][64];
+    char *list[WORDS_MAX + 1] = { copies[0] };
+    int count = 1;
+    (void)strcpy(copies[0], "pqcdc");
+    for (; words[count - 1] != NULL; count++) {
+        assert_true(count < WORDS_MAX && strlen(words[count - 1]) < sizeof(copies[0]));
+        list[count] = strcpy(copies[count], words[count - 1]);
+    }
+    *err = ERROR_INIT;
+    return arguments_parse(count, list, out, err);
+}
+
+#define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static void no_command_means_run(void **state)
+{
+    (void)state;
+    struct arguments arguments;
+    struct error err;
+    assert_true(parse(WORDS("--config", "a.yaml"), &arguments, &err));
+    assert_string_equal(arguments.command->word, "run");
+    assert_string_equal(arguments.config_file, "a.yaml");
+    assert_int_equal(arguments.sink, CONNECTOR_SINK_KAFKA);
+    arguments_done(&arguments);
+}
+
+static void values_follow_or_are_joined_by_an_equals_sign(void **state)
+{
+    (void)state;
+    struct arguments arguments;
+    struct error err;
+    assert_true(parse(WORDS("run", "--config=b.yaml", "--sink", "null", "--set", "cdc.host=h",
+                            "--set=kafka.brokers=[a,b]"),
+                      &arguments, &err));
+    assert_string_equal(arguments.config_file, "b.yaml");
+    assert_int_equal(arguments.sink, CONNECTOR_SINK_NULL);
+    assert_int_equal(arguments.set_count, 2);
+    assert_string_equal(arguments.sets[0], "cdc.host=h");
+    assert_string_equal(arguments.sets[1], "kafka.brokers=[a,b]");
+    arguments_done(&arguments);
+}
+
+static void a_command_of_two_words_is_found(void **state)
+{
+    (void)state;
+    struct arguments arguments;
+    struct error err;
+    assert_true(parse(WORDS("slot", "create", "--accept-gap"), &arguments, &err));
+    assert_string_equal(arguments.command->sub_word, "create");
+    assert_true(arguments.accept_gap);
+    arguments_done(&arguments);
+}
+
+static void what_is_wrong_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words[WORDS_MAX];
+        const char *text;
+    } rows[] = {
+        { { "slto" }, "unknown command slto; did you mean slot?" },
+        { { "slot" }, "slot alone is not a command; see pqcdc --help" },
+        { { "slot", "stats" }, "slot stats is not a command; see pqcdc --help" },
+        { { "run", "--confg", "x" }, "unknown option --confg; did you mean --config?" },
+        { { "run", "--config" }, "--config needs a value: --config FILE" },
+        { { "--sink", "disk" }, "--sink disk: expected one of kafka, null, stdout" },
+        { { "--set", "cdc.host" },
+          "--set cdc.host: expected path=value, such as --set cdc.slot.name=s1" },
+        { { "config", "--sink", "null" }, "--sink does not go with this command" },
+        { { "run", "--config", "x", "y" }, "unexpected word y; see pqcdc --help" },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct arguments arguments;
+        struct error err;
+        assert_false(parse(rows[i].words, &arguments, &err));
+        assert_string_equal(err.text, rows[i].text);
+        arguments_done(&arguments);
+    }
+}
+
+static void help_names_every_command_and_every_exit_code(void **state)
+{
+    (void)state;
+    AUTO(struct buf, buf_done) help = buf_init(65536);
+    arguments_help(NULL, &help);
+    const char *text = buf_text(&help);
+    static const char *const words[] = { "slot status", "slot drop", "slot create", "config",
+                                         "--sink",      "\n  78 ",   "\n  69 " };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        assert_non_null(strstr(text, words[i]));
+}
+
+static void help_of_one_command_names_its_own_options_only(void **state)
+{
+    (void)state;
+    struct arguments arguments;
+    struct error err;
+    assert_true(parse(WORDS("config", "--help"), &arguments, &err));
+    assert_true(arguments.help);
+    AUTO(struct buf, buf_done) help = buf_init(65536);
+    arguments_help(arguments.command, &help);
+    assert_non_null(strstr(buf_text(&help), "Usage: pqcdc config"));
+    assert_null(strstr(buf_text(&help), "--accept-gap"));
+    arguments_done(&arguments);
+}
+
+static void a_class_of_error_has_its_exit_code(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_codes_of(&(struct error){ .class = ERROR_CONFIG }), 78);
+    assert_int_equal(exit_codes_of(&(struct error){ .class = ERROR_HALT }), 69);
+    assert_int_equal(exit_codes_of(&(struct error){ .class = ERROR_RECONNECT }), 69);
+    assert_int_equal(exit_codes_of(&(struct error){ .class = ERROR_BUG }), 70);
+    assert_int_equal(exit_codes_of(&(struct error){ .class = ERROR_NONE }), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_command_means_run),
+        cmocka_unit_test(values_follow_or_are_joined_by_an_equals_sign),
+        cmocka_unit_test(a_command_of_two_words_is_found),
+        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(help_names_every_command_and_every_exit_code),
+        cmocka_unit_test(help_of_one_command_names_its_own_options_only),
+        cmocka_unit_test(a_class_of_error_has_its_exit_code),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
