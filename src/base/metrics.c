@@ -210,26 +210,26 @@ void metrics_buckets(struct metrics *metrics, const char *name, const double *bo
     pthread_mutex_unlock(&metrics->lock);
 }
 
-void metric_add(struct metric *metric, uint64_t count)
+void metrics_add(struct metric *metric, uint64_t count)
 {
     CHECK(metric->family->kind == METRIC_COUNTER);
     atomic_fetch_add_explicit(&metric->value, count, memory_order_relaxed);
 }
 
-void metric_set(struct metric *metric, double value)
+void metrics_set(struct metric *metric, double value)
 {
     CHECK(metric->family->kind == METRIC_GAUGE);
     atomic_store_explicit(&metric->value, bits_of(value), memory_order_relaxed);
 }
 
-double metric_value(const struct metric *metric)
+double metrics_value(const struct metric *metric)
 {
     CHECK(metric->family->kind != METRIC_HISTOGRAM);
     uint64_t value = atomic_load_explicit(&metric->value, memory_order_relaxed);
     return metric->family->kind == METRIC_COUNTER ? (double)value : real_of(value);
 }
 
-void metric_observe(struct metric *metric, double value)
+void metrics_observe(struct metric *metric, double value)
 {
     const struct family *family = metric->family;
     CHECK(family->kind == METRIC_HISTOGRAM);

@@ -41,13 +41,13 @@ struct metric *metrics_series(struct metrics *metrics, enum metric_kind kind, co
 void metrics_buckets(struct metrics *metrics, const char *name, const double *bounds,
                      uint32_t bound_count);
 
-void metric_add(struct metric *metric, uint64_t count);   /* counters */
-void metric_set(struct metric *metric, double value);     /* gauges */
-double metric_value(const struct metric *metric);         /* counters and gauges */
-void metric_observe(struct metric *metric, double value); /* histograms */
+void metrics_add(struct metric *metric, uint64_t count);   /* counters */
+void metrics_set(struct metric *metric, double value);     /* gauges */
+double metrics_value(const struct metric *metric);         /* counters and gauges */
+void metrics_observe(struct metric *metric, double value); /* histograms */
 
 /* Called on each scrape before the text is written, to refresh gauges that cost something. Runs
- * under the registry's lock: it may metric_set(), not metrics_series(). */
+ * under the registry's lock: it may metrics_set(), not metrics_series(). */
 void metrics_on_scrape(struct metrics *metrics, void (*refresh)(void *self), void *self);
 
 void metrics_write(struct metrics *metrics, struct buf *out);

@@ -120,11 +120,11 @@ static void refresh(void *self)
     read_now(endpoints, &now);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         double value = rows[i].value(&now);
-        double before = metric_value(endpoints->series[i]);
+        double before = metrics_value(endpoints->series[i]);
         if (rows[i].kind == METRIC_GAUGE)
-            metric_set(endpoints->series[i], value);
+            metrics_set(endpoints->series[i], value);
         else if (value > before)
-            metric_add(endpoints->series[i], (uint64_t)(value - before));
+            metrics_add(endpoints->series[i], (uint64_t)(value - before));
     }
 }
 

@@ -209,6 +209,22 @@ static enum emit handle_nothing(struct pipeline *pipeline UNUSED)
     return EMIT_OK;
 }
 
+/* The decoder knows messages, not their order: rows and Commit belong inside Begin and Commit. */
+static bool in_order(struct pipeline *pipeline)
+{
+    static const bool needs_open[CHANGE_KIND_COUNT] = {
+        [CHANGE_COMMIT] = true, [CHANGE_INSERT] = true,   [CHANGE_UPDATE] = true,
+        [CHANGE_DELETE] = true, [CHANGE_TRUNCATE] = true,
+    };
+    enum change_kind kind = pipeline->change.kind;
+    bool open = ack_tracker_open(pipeline->with.tracker);
+    if (open ? kind != CHANGE_BEGIN : !needs_open[kind])
+        return true;
+    return error_set(&pipeline->error, ERROR_HALT, "undecodable",
+                     "%s message %s a transaction; the last one was at %s", change_kind_name(kind),
+                     open ? "inside" : "outside", lsn_text(pipeline->txn.final_lsn).text);
+}
+
 static enum emit (*const handle_kind[CHANGE_KIND_COUNT])(struct pipeline *) = {
     [CHANGE_BEGIN] = handle_begin,    [CHANGE_COMMIT] = handle_commit,
     [CHANGE_ORIGIN] = handle_nothing, [CHANGE_RELATION] = handle_relation,
@@ -229,7 +245,8 @@ static void handle_failed(struct pipeline *pipeline)
 
 static void handle(struct pipeline *pipeline)
 {
-    enum emit emit = handle_kind[pipeline->change.kind](pipeline);
+    enum emit emit =
+        in_order(pipeline) ? handle_kind[pipeline->change.kind](pipeline) : EMIT_FAILED;
     block(pipeline, BLOCKED_WAIT, emit == EMIT_WAIT);
     switch (emit) {
     case EMIT_OK:

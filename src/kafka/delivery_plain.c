@@ -218,9 +218,11 @@ static bool batch_too_large(struct delivery_plain *plain, const rd_kafka_message
 static void describe_refusal(struct delivery_plain *plain, const rd_kafka_message_t *message,
                              const char *topic)
 {
+    char partition[32] = ""; /* none was chosen when the topic itself is refused */
+    if (message->partition != RD_KAFKA_PARTITION_UA)
+        snprintf(partition, sizeof partition, ", partition %d", (int)message->partition);
     if (message->err != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-        kafka_error_set(&plain->error, message->err, "kafka: topic \"%s\", partition %d", topic,
-                        (int)message->partition);
+        kafka_error_set(&plain->error, message->err, "kafka: topic \"%s\"%s", topic, partition);
     else if (plain->event_records > 1)
         batch_too_large(plain, message, topic);
     else
@@ -297,10 +299,10 @@ static bool on_report(struct delivery_plain *plain, const rd_kafka_message_t *me
 
 static bool on_error(struct delivery_plain *plain, struct delivery_event *out_event)
 {
-    rd_kafka_resp_err_t code = rd_kafka_event_error(plain->event);
-    if (code == RD_KAFKA_RESP_ERR__FATAL)
+    if (rd_kafka_event_error_is_fatal(plain->event) != 0)
         return on_fatal(plain, out_event);
-    kafka_error_set(&plain->error, code, "kafka: %s", rd_kafka_event_error_string(plain->event));
+    kafka_error_set(&plain->error, rd_kafka_event_error(plain->event), "kafka: %s",
+                    rd_kafka_event_error_string(plain->event));
     *out_event = (struct delivery_event){ .kind = DELIVERY_NOTE, .err = &plain->error };
     return true;
 }

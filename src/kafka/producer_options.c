@@ -82,6 +82,11 @@ static const struct setting settings_table[] = {
 #undef NUMBER
 #undef FLAG
 
+/* Better than librdkafka's defaults; kafka.properties may say otherwise. */
+static const struct producer_property defaults[] = {
+    { "reconnect.backoff.max.ms", "2000" }, /* not 10 s more after an outage ended */
+};
+
 static const struct {
     const char *pattern;
     const char *why;
@@ -279,6 +284,9 @@ bool producer_options_build(const struct producer_options *options, rd_kafka_con
         return false;
     AUTO(rd_kafka_conf_t *, rd_kafka_conf_destroy_p)
     conf = rd_kafka_conf_new();
+    for (size_t i = 0; i < COUNT_OF(defaults); i++)
+        if (!set_property(conf, defaults[i].name, defaults[i].value, err))
+            return false;
     for (uint32_t i = 0; i < options->property_count; i++)
         if (!set_given(conf, &options->properties[i], err))
             return false;

@@ -3,7 +3,6 @@
 #include <endian.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/memory.h"
@@ -24,6 +23,7 @@ enum {
     COMMAND_LIMIT_BYTES = 16384,
     TLS_READS = 3,
     FIRST_PAUSE_MS = 10,
+    PAUSE_GROWTH = 4,
 };
 
 struct wal_stream {
@@ -404,7 +404,7 @@ static void let_socket_fill(int64_t left_ms, int64_t *in_out_pause_ms)
 {
     int64_t pause_ms = *in_out_pause_ms < left_ms / 2 ? *in_out_pause_ms : left_ms / 2;
     (void)poll(NULL, 0, (int)pause_ms);
-    *in_out_pause_ms *= 2;
+    *in_out_pause_ms *= PAUSE_GROWTH;
 }
 
 ON_PIPELINE_THREAD static bool wait_for_end(struct wal_stream *stream, int64_t left_ms,
@@ -421,7 +421,6 @@ ON_PIPELINE_THREAD static bool wait_for_end(struct wal_stream *stream, int64_t l
 ON_PIPELINE_THREAD static bool drain(struct wal_stream *stream, mono_ms_t limit, struct error *err)
 {
     int64_t pause_ms = FIRST_PAUSE_MS;
-    int small = 16384; (void)setsockopt(PQsocket(stream->conn->pg), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     for (;;) {
         bool any;
         if (!flush(stream, err))

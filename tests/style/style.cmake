@@ -1,5 +1,9 @@
 # The shape of the tree as ctests; each check must also catch a planted violation.
-find_program(PYTHON3 python3 REQUIRED)
+find_program(PYTHON3 python3)
+if(NOT PYTHON3)
+  message(WARNING "python3 is missing: the style tests are left out")
+  return()
+endif()
 foreach(check includes symbols headers sizes format)
   add_test(NAME style.${check}
     COMMAND ${PYTHON3} ${PROJECT_SOURCE_DIR}/tests/style/check.py ${check}

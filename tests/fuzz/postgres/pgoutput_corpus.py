@@ -2,7 +2,8 @@
 """Makes tests/fuzz/corpus/pgoutput/ from the recordings tests/data/pgoutput-<major>.txt.
 
 One file for each transaction whose sequence of messages is new, with the relations before it that
-it refers to; each message after its length in two bytes. Files that a fuzzer found stay.
+it refers to; and for each type of message one with damaged copies of it. Each message comes after
+its length in two bytes. Files that a fuzzer found stay.
 """
 import pathlib
 import struct
@@ -64,9 +65,36 @@ def with_relations(transaction, known):
     return earlier + transaction
 
 
+def damaged(message):
+    """The message cut short, with a byte too many, and with its first bytes changed."""
+    yield from (message[:size] for size in range(min(len(message), 40)))
+    yield message + b"\0"
+    for at in range(min(len(message), 40)):
+        for mask in (0x01, 0xFF):
+            yield message[:at] + bytes([message[at] ^ mask]) + message[at + 1:]
+
+
+def write(name, messages):
+    content = b"".join(struct.pack(">H", len(message)) + message for message in messages)
+    (CORPUS / name).write_bytes(content)
+
+
+def write_damaged(seen, whole):
+    """Relations are sent again after damage, since it may have replaced them."""
+    relations = [message for message in whole if message[:1] == b"R"]
+    for message in whole:
+        letter = message[:1].decode("ascii")
+        if letter not in seen and len(message) < 300:
+            seen.add(letter)
+            copies = [part for copy in damaged(message) for part in (*relations, copy)]
+            write(f"damaged-{letter}", copies if letter != "R" else list(damaged(message)))
+
+
 def main():
     CORPUS.mkdir(parents=True, exist_ok=True)
     seen = set()
+    seen_damaged = set()
+    write("types", [bytes([letter]) + b"\0" * 8 for letter in range(256)])
     for path in sorted((TESTS / "data").glob("pgoutput-[0-9][0-9].txt")):
         major = path.stem.split("-")[1]
         for title, messages in read_streams(path):
@@ -77,8 +105,8 @@ def main():
                 if form in seen:
                     continue
                 seen.add(form)
-                content = b"".join(struct.pack(">H", len(m)) + m for m in whole)
-                (CORPUS / f"{major}-{title}-{number:02}").write_bytes(content)
+                write(f"{major}-{title}-{number:02}", whole)
+                write_damaged(seen_damaged, whole)
 
 
 if __name__ == "__main__":

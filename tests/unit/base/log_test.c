@@ -102,7 +102,9 @@ static void json_lines_have_a_fixed_head(void **state)
                         "\"msg\":\"slot created\",\"slot\":\"cdc\",\"lag\":-5,"
                         "\"lsn\":18446744073709551615,\"temporary\":false,\"seconds\":0.25,"
                         "\"none\":null}\n");
+    errno = ERANGE;
     log_error(scene.log, "alone");
+    assert_int_equal(errno, ERANGE);
     assert_string_equal(read_log(&scene), "{\"time\":\"2026-01-02T03:04:05.678Z\","
                                           "\"level\":\"ERROR\",\"msg\":\"alone\"}\n");
 }

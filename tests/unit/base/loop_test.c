@@ -160,6 +160,23 @@ static void a_callback_may_remove_itself_and_others(void **state)
     loop_timer_remove(NULL);
 }
 
+static void what_is_removed_between_turns_is_gone(void **state)
+{
+    struct scene *scene = *state;
+    struct loop_watch *first = loop_watch_add(scene->loop, scene->ends[0], POLLIN, on_ready, scene);
+    loop_watch_add(scene->loop, scene->ends[0], POLLIN, on_other_ready, scene);
+    struct loop_timer *timer = loop_timer_add(scene->loop, on_due, scene);
+    struct loop_timer *other = loop_timer_add(scene->loop, on_other_due, scene);
+    loop_timer_set(timer, loop_now(scene->loop));
+    loop_timer_set(other, loop_now(scene->loop));
+    loop_watch_remove(first);
+    loop_timer_remove(timer);
+    write_byte(scene);
+    loop_turn(scene->loop, -1);
+    assert_string_equal(scene->log, "uo");
+    loop_free(NULL);
+}
+
 static void pause_other(void *self, short revents)
 {
     struct scene *scene = self;
@@ -426,6 +443,7 @@ int main(void)
         SCENE_TEST(a_hang_up_is_told_without_asking),
         SCENE_TEST(events_zero_pauses_a_watch),
         SCENE_TEST(a_callback_may_remove_itself_and_others),
+        SCENE_TEST(what_is_removed_between_turns_is_gone),
         SCENE_TEST(a_callback_may_pause_one_that_is_ready),
         SCENE_TEST(what_a_callback_adds_is_for_the_next_turn),
         SCENE_TEST(timers_fire_once_at_their_time),

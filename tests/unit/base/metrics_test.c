@@ -47,10 +47,10 @@ static void families_stand_together_in_order(void **state)
     struct metric *sent_a = metrics_series(
         metrics, METRIC_COUNTER, "pqcdc_sent_total", "Records sent",
         (const struct metric_label[]){ { "table", "a" }, { "operation", "insert" } }, 2);
-    metric_set(lag, 1234.5);
-    metric_set(up, 1);
-    metric_add(sent_a, 3);
-    metric_add(sent_b, UINT64_MAX);
+    metrics_set(lag, 1234.5);
+    metrics_set(up, 1);
+    metrics_add(sent_a, 3);
+    metrics_add(sent_b, UINT64_MAX);
     assert_written(metrics, "# HELP pqcdc_active 1 = leads\n"
                             "# TYPE pqcdc_active gauge\n"
                             "pqcdc_active 1\n"
@@ -84,9 +84,9 @@ static void the_same_series_is_found_again(void **state)
     char label_value[] = "x";
     const struct metric_label labels[] = { { "l", label_value } };
     struct metric *first = metrics_series(metrics, METRIC_COUNTER, name, "h", labels, 1);
-    metric_add(first, 2);
+    metrics_add(first, 2);
     assert_ptr_equal(metrics_series(metrics, METRIC_COUNTER, name, "h", labels, 1), first);
-    assert_true(metric_value(first) > 1.5 && metric_value(first) < 2.5);
+    assert_true(metrics_value(first) > 1.5 && metrics_value(first) < 2.5);
     label_value[0] = 'y'; /* what was given is copied */
     struct metric *second = metrics_series(metrics, METRIC_COUNTER, name, "h", labels, 1);
     assert_ptr_not_equal(second, first);
@@ -105,7 +105,7 @@ static void histograms_are_cumulative(void **state)
                                            (const struct metric_label[]){ { "op", "send" } }, 1);
     static const double values[] = { 0.0625, 0.1, 0.5, 1, 1.5, 100 };
     for (size_t i = 0; i < COUNT_OF(values); i++)
-        metric_observe(metric, values[i]);
+        metrics_observe(metric, values[i]);
     assert_written(metrics, "# HELP t_seconds Time\n# TYPE t_seconds histogram\n"
                             "t_seconds_bucket{op=\"send\",le=\"0.1\"} 2\n"
                             "t_seconds_bucket{op=\"send\",le=\"1\"} 4\n"
@@ -120,7 +120,7 @@ static void default_bounds_suit_durations(void **state)
     (void)state;
     AUTO(struct metrics *, metrics_free_p)
     metrics = metrics_new();
-    metric_observe(metrics_series(metrics, METRIC_HISTOGRAM, "d_seconds", "h", NULL, 0), 60);
+    metrics_observe(metrics_series(metrics, METRIC_HISTOGRAM, "d_seconds", "h", NULL, 0), 60);
     AUTO(struct buf, buf_done)
     out = buf_init(1 << 20);
     metrics_write(metrics, &out);
@@ -135,8 +135,8 @@ static void not_a_number_lands_beyond_the_bounds(void **state)
     AUTO(struct metrics *, metrics_free_p)
     metrics = metrics_new();
     metrics_buckets(metrics, "h", (const double[]){ 1 }, 1);
-    metric_observe(metrics_series(metrics, METRIC_HISTOGRAM, "h", "h", NULL, 0), (double)NAN);
-    metric_set(metrics_series(metrics, METRIC_GAUGE, "g", "h", NULL, 0), -(double)INFINITY);
+    metrics_observe(metrics_series(metrics, METRIC_HISTOGRAM, "h", "h", NULL, 0), (double)NAN);
+    metrics_set(metrics_series(metrics, METRIC_GAUGE, "g", "h", NULL, 0), -(double)INFINITY);
     assert_written(metrics, "# HELP g h\n# TYPE g gauge\ng -Inf\n"
                             "# HELP h h\n# TYPE h histogram\n"
                             "h_bucket{le=\"1\"} 0\nh_bucket{le=\"+Inf\"} 1\n"
@@ -146,7 +146,7 @@ static void not_a_number_lands_beyond_the_bounds(void **state)
 static void refresh_gauge(void *self)
 {
     struct metric *gauge = self;
-    metric_set(gauge, metric_value(gauge) + 1);
+    metrics_set(gauge, metrics_value(gauge) + 1);
 }
 
 static void refreshers_run_at_each_scrape(void **state)
@@ -170,8 +170,8 @@ static void *update(void *self)
     struct metric *histogram = metrics_series(metrics, METRIC_HISTOGRAM, "h_seconds", "h", NULL, 0);
     for (int i = 0; i < ROUNDS; i++) {
         const struct metric_label label = { "n", i % 2 == 0 ? "even" : "odd" };
-        metric_add(metrics_series(metrics, METRIC_COUNTER, "c_total", "h", &label, 1), 1);
-        metric_observe(histogram, 0.5);
+        metrics_add(metrics_series(metrics, METRIC_COUNTER, "c_total", "h", &label, 1), 1);
+        metrics_observe(histogram, 0.5);
     }
     return NULL;
 }
@@ -223,7 +223,7 @@ static void mislabel(void *self)
 
 static void set_counter(void *self)
 {
-    metric_set(metrics_series(self, METRIC_COUNTER, "c_total", "h", NULL, 0), 1);
+    metrics_set(metrics_series(self, METRIC_COUNTER, "c_total", "h", NULL, 0), 1);
 }
 
 static void late_buckets(void *self)

@@ -297,6 +297,22 @@ static void a_secret_of_the_wrong_type_is_not_shown(void **state)
     memory_free(lines);
 }
 
+static void the_message_of_a_secret_has_no_value(void **state)
+{
+    (void)state;
+    AUTO(struct config_tree, config_node_tree_done) tree = config_node_tree_init();
+    AUTO(struct config_problems, config_problems_done) problems = CONFIG_PROBLEMS_INIT;
+    struct config_source source = { CONFIG_SOURCE_SET, "--set" };
+    struct config_reading reading = { &tree, &tree.arena, &problems };
+    const struct config_node *node = config_node_scalar(&tree, slice_of("hunter2"), &source, 1);
+    const struct config_option *secret = config_option_find(slice_of("cdc.password"));
+    const struct config_option *open = config_option_find(slice_of("cdc.username"));
+    config_value_unexpected(&reading, secret, secret->path, node);
+    config_value_unexpected(&reading, open, open->path, node);
+    assert_string_equal(problems.items[0].text, "expected text; got text");
+    assert_string_equal(problems.items[1].text, "expected text; got \"hunter2\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +332,7 @@ int main(void)
         cmocka_unit_test(what_is_required_must_not_be_empty),
         cmocka_unit_test(a_long_value_is_cut_in_the_message),
         cmocka_unit_test(a_secret_of_the_wrong_type_is_not_shown),
+        cmocka_unit_test(the_message_of_a_secret_has_no_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,25 @@ static void a_given_port_is_used_and_then_taken(void **state)
     close(fd);
 }
 
+/* The IPv4 half of the port is free, yet serving that alone would be half a server. */
+static void a_port_taken_on_ipv6_alone_is_taken(void **state)
+{
+    (void)state;
+    if (!ipv6_is_there())
+        skip();
+    struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT };
+    const int on = 1;
+    int other = socket(AF_INET6, SOCK_STREAM, 0);
+    assert_int_equal(setsockopt(other, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)), 0);
+    assert_int_equal(bind(other, (const struct sockaddr *)&six, sizeof(six)), 0);
+    assert_int_equal(listen(other, 1), 0);
+    struct error err = ERROR_INIT;
+    int fd = -7;
+    assert_false(http_listener_open(NULL, http_listener_port(other), &fd, &err));
+    assert_string_equal(err.code, "port_taken");
+    close(other);
+}
+
 static void a_foreign_address_is_told(void **state)
 {
     (void)state;
@@ -102,6 +121,7 @@ int main(void)
         cmocka_unit_test(every_address_is_ipv4_and_ipv6),
         cmocka_unit_test(one_address_is_only_that),
         cmocka_unit_test(a_given_port_is_used_and_then_taken),
+        cmocka_unit_test(a_port_taken_on_ipv6_alone_is_taken),
         cmocka_unit_test(a_foreign_address_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

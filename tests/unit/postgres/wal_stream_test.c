@@ -542,7 +542,7 @@ ON_PIPELINE_THREAD static int fill_the_socket(struct fixture *fixture)
 
 ON_PIPELINE_THREAD static void test_full_socket(void **state UNUSED)
 {
-    int small = 2048;
+    int small = 64 * 1024;
     struct fixture fixture;
     struct status status;
     open_connection(&fixture, copy_at_once, INTERRUPT_NONE, small);
@@ -597,7 +597,7 @@ ON_PIPELINE_THREAD static void *read_late(void *self)
 
 ON_PIPELINE_THREAD static void test_finish_with_full_sockets(void **state UNUSED)
 {
-    int small = 2048;
+    int small = 64 * 1024;
     struct fixture fixture;
     pthread_t server;
     open_connection(&fixture, copy_at_once, INTERRUPT_NONE, small);
@@ -644,6 +644,51 @@ ON_PIPELINE_THREAD static void test_finish(void **state UNUSED)
     assert_int_equal(receive(&fixture, &status), 'c');
     assert_int_equal(receive(&fixture, &status), 'X');
     assert_int_equal(receive(&fixture, &status), 0);
+    close_all(&fixture);
+}
+
+/* In the middle of a transaction a walsender looks at its socket only when that is full. */
+enum { ROWS_OF_TRANSACTION = 4000, ROW_BYTES = 16 * 1024 };
+
+static void *send_transaction(void *self)
+{
+    struct fixture *fixture = self;
+    AUTO(char *, memory_free_p) row = memory_alloc(ROW_BYTES);
+    char body[FAKE_MESSAGE_MAX];
+    size_t size;
+    intptr_t sent = 0;
+    bool done = false;
+    for (; sent < ROWS_OF_TRANSACTION && !done; sent++) {
+        struct pollfd ready = { .fd = fixture->fake.fd, .events = POLLOUT };
+        bool full = poll(&ready, 1, 0) == 0;
+        while (full && !done && poll(&(struct pollfd){ .fd = ready.fd, .events = POLLIN }, 1, 0))
+            done = fake_walsender_receive(&fixture->fake, body, &size) == 'c';
+        fake_walsender_send_data(&fixture->fake, 1, 1, 1, row, ROW_BYTES);
+        (void)usleep(200); /* slower than its reader */
+    }
+    send_copy_done(fixture);
+    return (void *)sent;
+}
+
+ON_PIPELINE_THREAD static void test_finish_in_the_middle_of_a_transaction(void **state UNUSED)
+{
+    struct fixture fixture;
+    struct wal_message message;
+    pthread_t server;
+    void *sent;
+    open_connection(&fixture, copy_at_once, INTERRUPT_NONE, 0);
+    fixture.options.clock = clock_system();
+    assert_true(start(&fixture, LSN_NONE));
+    fake_walsender_take_over(&fixture.fake);
+    assert_int_equal(
+        setsockopt(fixture.fake.fd, SOL_SOCKET, SO_SNDBUF, &(int){ 4 * ROW_BYTES }, sizeof(int)),
+        0);
+    assert_int_equal(pthread_create(&server, NULL, send_transaction, &fixture), 0);
+    assert_int_equal(next(&fixture, &message), WAL_NEXT_MESSAGE);
+    if (!wal_stream_finish(fixture.stream, FINISH_LIMIT_MS, &fixture.err))
+        fail_msg("%s", fixture.err.text);
+    assert_int_equal(pthread_join(server, &sent), 0);
+    assert_true((intptr_t)sent < ROWS_OF_TRANSACTION / 2);
     close_all(&fixture);
 }
 
@@ -712,6 +757,7 @@ int main(void)
         cmocka_unit_test(test_full_socket),
         cmocka_unit_test(test_finish_with_full_sockets),
         cmocka_unit_test(test_finish),
+        cmocka_unit_test(test_finish_in_the_middle_of_a_transaction),
         cmocka_unit_test(test_finish_is_bounded),
         cmocka_unit_test(test_finish_refused),
         cmocka_unit_test(test_finish_on_a_connection_that_is_cut),
