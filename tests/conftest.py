@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="the counts that the issues name")
     parser.addoption("--program", default=ROOT / "build/bin/pqcdc", type=Path, help="the worker")
     parser.addoption("--logs", default=ROOT / "build/test-logs", type=Path, help="kept logs")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Asked to end, pytest stops the servers as it does at Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

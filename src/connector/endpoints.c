@@ -188,10 +188,11 @@ static void write_slot(const struct endpoints *endpoints, struct buf *out)
     bool seen = watcher_sight(endpoints->with.watcher, &sight, &age_ms);
     buf_append_byte(out, '{');
     field_text(out, "name", endpoints->with.slot);
+    field_text(out, "type", "logical");
     field_bool(out, "exists", seen && sight.exists);
     if (seen && sight.exists) {
         field_bool(out, "active", sight.active);
-        field_signed(out, "activePid", sight.active_pid);
+        field_signed(out, "activePID", sight.active_pid);
         field_text(out, "holder", sight.holder);
         field_lsn(out, "currentLSN", sight.current_lsn.value);
         field_lsn(out, "confirmedFlushLSN", sight.confirmed_flush.value);
@@ -268,7 +269,7 @@ static void write_tables(const struct endpoints *endpoints, struct buf *out)
 
 static void write_progress(const struct metrics_now *now, struct buf *out)
 {
-    field_bool(out, "kafkaConnected", now->brokers_up > 0);
+    field_bool(out, "kafka_connected", now->brokers_up > 0);
     field_lsn(out, "received_lsn", now->received_lsn);
     field_lsn(out, "confirmed_lsn", now->confirmed_lsn);
     field_lsn(out, "current_lsn", now->current_lsn);

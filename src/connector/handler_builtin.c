@@ -104,7 +104,7 @@ static enum emit find_key(struct handler_builtin *handler, const struct relation
     return EMIT_OK;
 }
 
-/* A Relation: its plan, its topic, its place in the status. */
+/* A table: its plan, its topic, its place in the status. */
 
 static void note_table(struct handler_builtin *handler, struct handler_builtin_table *table,
                        const char *name)
@@ -141,9 +141,11 @@ static bool route(struct handler_builtin *handler, struct relation *relation,
     return delivery_topic(handler->with.delivery, table->topic, &table->plan->topic, err);
 }
 
-static enum emit on_relation(void *self, struct relation *relation, struct error *err)
+enum emit handler_builtin_prepare(void *self, struct relation *relation, struct error *err)
 {
     struct handler_builtin *handler = self;
+    if (relation->attachment != NULL)
+        return EMIT_OK;
     arena_reset(&handler->names);
     struct key_names key = { NULL, 0 };
     if (find_key(handler, relation, &key) == EMIT_WAIT)
@@ -165,36 +167,53 @@ static enum emit on_relation(void *self, struct relation *relation, struct error
     return EMIT_OK;
 }
 
+/* A relation is prepared at its first row: PostgreSQL also sends relations that get none, such as
+ * the partitions of a table that is published as their root. */
+static enum emit on_relation(void *self UNUSED, struct relation *relation UNUSED,
+                             struct error *err UNUSED)
+{
+    return EMIT_OK;
+}
+
 /* Rows. */
 
-static bool encode(const struct handler_builtin *handler, const struct relation *relation,
-                   const struct txn *txn, const struct change *change, struct record_list *list,
-                   struct error *err)
+static enum emit encode(struct handler_builtin *handler, const struct relation *relation,
+                        const struct txn *txn, const struct change *change,
+                        struct record_list *list, struct error *err)
 {
     const struct handler_builtin_table *table = relation->attachment;
-    if (table == NULL)
-        return error_set(err, ERROR_BUG, "relation_unprepared", "table %.*s.%.*s has no plan",
-                         SLICE_ARGS(relation->schema), SLICE_ARGS(relation->name));
     if (!table->plan->routed) {
         status_count(&handler->with.status->skipped_changes, 1);
-        return true;
+        return EMIT_OK;
     }
     status_count(&table->status->changes, 1);
     return handler->with.encoder->encode(&handler->with.encoding, table->plan, txn, change, list,
-                                         err);
+                                         err)
+               ? EMIT_OK
+               : EMIT_FAILED;
+}
+
+/* All tables are prepared before any is encoded: a WAIT must leave the list as it was. */
+static enum emit on_truncate(struct handler_builtin *handler, const struct txn *txn,
+                             const struct change *change, struct record_list *list,
+                             struct error *err)
+{
+    enum emit emit = EMIT_OK;
+    for (uint32_t i = 0; i < change->as.truncate.count && emit == EMIT_OK; i++)
+        emit = handler_builtin_prepare(handler, change->as.truncate.relations[i], err);
+    for (uint32_t i = 0; i < change->as.truncate.count && emit == EMIT_OK; i++)
+        emit = encode(handler, change->as.truncate.relations[i], txn, change, list, err);
+    return emit;
 }
 
 static enum emit on_change(void *self, const struct txn *txn, const struct change *change,
                            struct record_list *list, struct error *err)
 {
-    const struct handler_builtin *handler = self;
-    if (change->kind != CHANGE_TRUNCATE)
-        return encode(handler, change->relation, txn, change, list, err) ? EMIT_OK : EMIT_FAILED;
-    for (uint32_t i = 0; i < change->as.truncate.count; i++) {
-        if (!encode(handler, change->as.truncate.relations[i], txn, change, list, err))
-            return EMIT_FAILED;
-    }
-    return EMIT_OK;
+    struct handler_builtin *handler = self;
+    if (change->kind == CHANGE_TRUNCATE)
+        return on_truncate(handler, txn, change, list, err);
+    enum emit emit = handler_builtin_prepare(handler, change->relation, err);
+    return emit == EMIT_OK ? encode(handler, change->relation, txn, change, list, err) : emit;
 }
 
 static enum emit on_boundary(void *self UNUSED, const struct txn *txn UNUSED,

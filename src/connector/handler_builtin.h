@@ -2,6 +2,7 @@
 #ifndef CONNECTOR_HANDLER_BUILTIN_H
 #define CONNECTOR_HANDLER_BUILTIN_H
 
+#include "base/check.h"
 #include "base/log.h"
 #include "connector/handler.h"
 #include "connector/status.h"
@@ -31,12 +32,18 @@ struct handler_builtin_options {
 
 struct handler handler_builtin_new(const struct handler_builtin_options *options);
 
+/* Routes a relation and attaches its plan, once; self is the built-in handler's. WAIT: the key is
+ * being looked up. */
+MUST_CHECK enum emit handler_builtin_prepare(void *self, struct relation *relation,
+                                             struct error *err);
+
 /* What the built-in handler attaches to a relation; other handlers use it for the default route. */
 struct handler_builtin_table {
     struct table_plan *plan;
     struct status_table *status;
     char *topic; /* NULL = skipped */
 };
+/* NULL = not prepared yet. */
 const struct handler_builtin_table *handler_builtin_table(const struct relation *relation);
 
 #endif

@@ -168,6 +168,9 @@ static enum emit on_change(void *self, const struct txn *txn, const struct chang
     struct handler_callback *handler = self;
     if (change->kind == CHANGE_TRUNCATE)
         return handler->builtin.ops->change(handler->builtin.self, txn, change, list, err);
+    enum emit prepared = handler_builtin_prepare(handler->builtin.self, change->relation, err);
+    if (prepared != EMIT_OK)
+        return prepared;
     struct pqcdc_emitter emitter = { handler, txn, change, list, err, false };
     const struct pqcdc_message message = message_of(txn, change, list->arena);
     bool fine = handler->callback(handler->callback_self, &message, &emitter);

@@ -11,6 +11,7 @@ enum {
     PIPELINE_OUTBOX_KEEP_BYTES = 1024 * 1024, /* what the outbox keeps after a giant row */
     PIPELINE_HEARTBEAT_MS = 1000,             /* the gate and the stop are looked at this often */
     PIPELINE_COPY_DONE_LIMIT_MS = 1000,
+    PIPELINE_FULL_LIMIT_MS = 5000, /* how long an empty producer may refuse a record */
 };
 
 struct pipeline {
@@ -26,6 +27,8 @@ struct pipeline {
     unsigned blocked; /* bits of enum blocked */
     struct arena outbox_arena;
     struct record_list outbox;
+
+    mono_ms_t full_since; /* the producer takes nothing though nothing is in flight; 0 = it takes */
 
     struct txn txn;
     ticket_t ticket;
@@ -105,16 +108,20 @@ static bool nothing_in_flight(const struct pipeline *pipeline)
                                 memory_order_relaxed) == 0;
 }
 
+/* FULL with nothing in flight is either a producer that broke, whose event is on its way, or a
+ * queue that this record never fits into. */
 static void send_full(struct pipeline *pipeline)
 {
-    if (nothing_in_flight(pipeline)) {
-        (void)error_set(&pipeline->error, ERROR_HALT, "record_never_fits",
-                        "a record does not fit into the empty producer queue");
-        (void)error_advise(&pipeline->error, "raise kafka.maxInFlightBytes above the largest row");
-        fail(pipeline);
-        return;
-    }
+    mono_ms_t now = loop_now(pipeline->with.loop);
+    if (pipeline->full_since.value == 0 || !nothing_in_flight(pipeline))
+        pipeline->full_since = now;
     block(pipeline, BLOCKED_OUTBOX, true);
+    if (mono_ms_since(now, pipeline->full_since) < PIPELINE_FULL_LIMIT_MS)
+        return;
+    (void)error_set(&pipeline->error, ERROR_HALT, "record_never_fits",
+                    "a record does not fit into the empty producer queue");
+    (void)error_advise(&pipeline->error, "raise kafka.maxInFlightBytes above the largest row");
+    fail(pipeline);
 }
 
 static void send(struct pipeline *pipeline)
@@ -125,6 +132,7 @@ static void send(struct pipeline *pipeline)
                               pipeline->ticket, &pipeline->error)) {
         case DELIVERY_OK:
             outbox->sent++;
+            pipeline->full_since = (mono_ms_t){ 0 };
             (void)FAULT(after_send);
             break;
         case DELIVERY_FULL:
@@ -498,6 +506,7 @@ enum pipeline_end pipeline_run(struct pipeline *pipeline, struct wal_stream *str
     pipeline->blocked = 0;
     pipeline->has_change = pipeline->stopping = pipeline->ended = false;
     pipeline->more = true;
+    pipeline->full_since = (mono_ms_t){ 0 };
     pipeline->error = ERROR_INIT;
     record_list_clear(&pipeline->outbox);
     source_attach(pipeline->source, stream);

@@ -66,11 +66,6 @@ static const char *ssl_mode(const struct db_conn_options *options)
     return options->ssl_root_cert != NULL ? "verify-full" : "prefer";
 }
 
-static bool has_several_hosts(const struct db_conn_options *options)
-{
-    return strchr(options->host, ',') != NULL;
-}
-
 static const struct setting *find_setting(const struct setting *settings, size_t count,
                                           const char *keyword)
 {
@@ -102,7 +97,7 @@ static void append_other_keywords(struct buf *out, const struct setting *ours, s
 /* A conninfo string and not the keyword arrays: there libpq takes an empty value for "not set" and
  * asks the environment. */
 static void append_settings(struct buf *out, const struct db_conn_options *options,
-                            const char *switches)
+                            bool only_primary, const char *switches)
 {
     const struct setting settings[] = {
         { "host", options->host },
@@ -120,7 +115,7 @@ static void append_settings(struct buf *out, const struct db_conn_options *optio
         { "sslkey", options->ssl_key },
         { "gssencmode", "disable" },
         { "channel_binding", "prefer" },
-        { "target_session_attrs", has_several_hosts(options) ? "primary" : "any" },
+        { "target_session_attrs", only_primary ? "primary" : "any" },
         { "connect_timeout", "0" }, /* PQconnectPoll() leaves it to us */
         { "keepalives", "1" },
         { "keepalives_idle", "10" },
@@ -133,13 +128,13 @@ static void append_settings(struct buf *out, const struct db_conn_options *optio
     append_other_keywords(out, settings, COUNT_OF(settings));
 }
 
-bool conninfo_append(struct buf *out, const struct db_conn_options *options, const char *password,
-                     struct error *err)
+bool conninfo_append(struct buf *out, const struct db_conn_options *options, bool only_primary,
+                     const char *password, struct error *err)
 {
     AUTO(struct buf, buf_done)
     switches = buf_init(SWITCHES_MAX_BYTES);
     append_switches(&switches, options);
-    append_settings(out, options, buf_text(&switches));
+    append_settings(out, options, only_primary, buf_text(&switches));
     /* The password comes last, into memory that does not move any more. */
     size_t password_length = password != NULL ? strlen(password) : 0;
     if (buf_reserve(out, 2 * password_length + 32))

@@ -6,8 +6,9 @@
 #include "base/buf.h"
 #include "postgres/db_conn.h"
 
-/* The text holds the password: the caller wipes the buffer. Too long: ERROR_CONFIG. */
+/* The text holds the password: the caller wipes the buffer. only_primary: a standby is refused.
+ * Too long: ERROR_CONFIG. */
 MUST_CHECK bool conninfo_append(struct buf *out, const struct db_conn_options *options,
-                                const char *password, struct error *err);
+                                bool only_primary, const char *password, struct error *err);
 
 #endif

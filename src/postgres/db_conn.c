@@ -18,6 +18,7 @@ enum {
     CONNECT_TIMEOUT_MS = 10 * 1000,
     TURN_MS = 500,
     OLDEST_SERVER = 140000,
+    MESSAGE_MAX_BYTES = 64 * 1024,
     CONNINFO_MAX_BYTES = 512 * 1024,
     SETTINGS_MAX_BYTES = 1024,
     SQLSTATE_SIZE = 6,
@@ -48,29 +49,38 @@ static void sqlstate_of_message(const char *message, char out_sqlstate[SQLSTATE_
     }
 }
 
-/* libpq's text in one line, without the lines that name PostgreSQL's source files. */
+/* What may hold rows, and what names PostgreSQL's source files. */
+static const char *const hidden_lines[] = {
+    "DETAIL:", "CONTEXT:", "QUERY:", "STATEMENT:", "LOCATION:",
+};
+
+static bool is_hidden(const char *line)
+{
+    for (size_t i = 0; i < COUNT_OF(hidden_lines); i++)
+        if (strncmp(line, hidden_lines[i], strlen(hidden_lines[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Libpq's text in one line. */
 static void append_message(struct buf *out, const char *message)
 {
     for (const char *line = message; *line != '\0';) {
+        line += strspn(line, " \t");
         size_t length = strcspn(line, "\n");
-        const char *next = line[length] == '\n' ? line + length + 1 : line + length;
-        while (length > 0 && (*line == ' ' || *line == '\t')) {
-            line++;
-            length--;
-        }
-        if (length > 0 && strncmp(line, "LOCATION:", 9) != 0) {
+        if (length > 0 && !is_hidden(line)) {
             if (out->size > 0)
                 buf_append_byte(out, ' ');
-            buf_append(out, line, length);
+            buf_append(out, line, length < ERROR_TEXT_SIZE ? length : ERROR_TEXT_SIZE);
         }
-        line = next;
+        line += line[length] == '\n' ? length + 1 : length;
     }
 }
 
 static void set_lost(const PGconn *pg, const char *doing, struct error *err)
 {
     AUTO(struct buf, buf_done)
-    message = buf_init(ERROR_TEXT_SIZE);
+    message = buf_init(MESSAGE_MAX_BYTES);
     append_message(&message, PQerrorMessage(pg));
     (void)error_set(err, ERROR_RECONNECT, "connection_lost",
                     "%s: the connection to PostgreSQL at %s:%s is lost: %s", doing, PQhost(pg),
@@ -101,7 +111,7 @@ bool db_conn_error(const struct db_conn *conn, const PGresult *result, const cha
         return false;
     }
     AUTO(struct buf, buf_done)
-    message = buf_init(ERROR_TEXT_SIZE);
+    message = buf_init(MESSAGE_MAX_BYTES);
     append_message(&message, primary != NULL ? primary : PQerrorMessage(conn->pg));
     (void)error_set(err, lost && rule->class == ERROR_RETRY ? ERROR_RECONNECT : rule->class,
                     sqlstate, "%s: %s (SQLSTATE %s)", doing, buf_text(&message), sqlstate);
@@ -129,7 +139,7 @@ static bool connecting_failed(const struct db_conn_options *options, const PGcon
 {
     char sqlstate[SQLSTATE_SIZE];
     AUTO(struct buf, buf_done)
-    message = buf_init(ERROR_TEXT_SIZE);
+    message = buf_init(MESSAGE_MAX_BYTES);
     sqlstate_of_message(PQerrorMessage(pg), sqlstate);
     append_message(&message, PQerrorMessage(pg));
     bool needs_password = sqlstate[0] == '\0' && PQconnectionNeedsPassword(pg) != 0;
@@ -204,20 +214,11 @@ static void drop_notice(void *self UNUSED, const PGresult *result UNUSED)
 {
 }
 
-static int64_t connect_limit_ms(const struct db_conn_options *options)
-{
-    int64_t each_ms =
-        options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
-    int64_t hosts = 1;
-    for (const char *at = options->host; *at != '\0'; at++)
-        hosts += *at == ',';
-    return each_ms * hosts;
-}
-
 static bool finish_connecting(const struct db_conn_options *options, struct db_conn *conn,
                               struct error *err)
 {
-    int64_t limit_ms = connect_limit_ms(options);
+    int64_t limit_ms =
+        options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     mono_ms_t until = deadline_after(limit_ms);
     PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
     while (polling != PGRES_POLLING_OK) {
@@ -272,19 +273,19 @@ static bool settle_session(struct db_conn *conn, struct error *err)
 static bool service_failed(const PGconn *pg, struct error *err)
 {
     AUTO(struct buf, buf_done)
-    message = buf_init(ERROR_TEXT_SIZE);
+    message = buf_init(MESSAGE_MAX_BYTES);
     append_message(&message, PQerrorMessage(pg));
     (void)error_set(err, ERROR_CONFIG, "pg_service", "connect to PostgreSQL: %s",
                     buf_text(&message));
     return error_advise(err, "unset the environment variable PGSERVICE: it is not used");
 }
 
-static bool start_connecting(const struct db_conn_options *options, const char *password,
-                             struct db_conn *conn, struct error *err)
+static bool start_connecting(const struct db_conn_options *options, bool only_primary,
+                             const char *password, struct db_conn *conn, struct error *err)
 {
     AUTO(struct buf, wipe_and_release)
     conninfo = buf_init(CONNINFO_MAX_BYTES);
-    if (!conninfo_append(&conninfo, options, password, err))
+    if (!conninfo_append(&conninfo, options, only_primary, password, err))
         return false;
     conn->pg = PQconnectStart(buf_text(&conninfo));
     CHECK(conn->pg != NULL);
@@ -296,22 +297,14 @@ static bool start_connecting(const struct db_conn_options *options, const char *
     return true;
 }
 
-bool db_conn_open(const struct db_conn_options *options, struct interrupt interrupt,
-                  struct db_conn **out_conn, struct error *err)
+/* `options` name one host. */
+static bool open_host(const struct db_conn_options *options, bool only_primary,
+                      const char *password, struct interrupt interrupt, struct db_conn **out_conn,
+                      struct error *err)
 {
-    AUTO(char *, secret_free_p)
-    file_password = NULL;
-    if (options->password_file != NULL && !secret_read(options->password_file, &file_password, err))
-        return false;
-    if (!is_readable("cdc.sslRootCert", options->ssl_root_cert, err) ||
-        !is_readable("cdc.sslCert", options->ssl_cert, err) ||
-        !is_readable("cdc.sslKey", options->ssl_key, err))
-        return false;
-    AUTO(struct db_conn *, db_conn_close_p)
-    conn = memory_alloc(sizeof(*conn));
+    AUTO(struct db_conn *, db_conn_close_p) conn = memory_alloc(sizeof(*conn));
     conn->interrupt = interrupt;
-    if (!start_connecting(options, file_password != NULL ? file_password : options->password, conn,
-                          err) ||
+    if (!start_connecting(options, only_primary, password, conn, err) ||
         !finish_connecting(options, conn, err))
         return false;
     conn->server_version = PQserverVersion(conn->pg);
@@ -324,6 +317,60 @@ bool db_conn_open(const struct db_conn_options *options, struct interrupt interr
         return false;
     *out_conn = TAKE(conn);
     return true;
+}
+
+/* The item at *cursor, which moves behind it; the last item stays for ever, so that one port serves
+ * all hosts. */
+static char *next_item(const char **cursor)
+{
+    size_t length = strcspn(*cursor, ",");
+    char *item = memory_text_n(*cursor, length);
+    if ((*cursor)[length] == ',')
+        *cursor += length + 1;
+    return item;
+}
+
+static bool is_about_the_host(enum error_class class)
+{
+    return class == ERROR_RECONNECT || class == ERROR_WAIT || class == ERROR_RETRY;
+}
+
+/* Libpq would walk the hosts itself, but without a time limit: a host that does not answer would
+ * hide the next one. */
+static bool open_hosts(const struct db_conn_options *options, const char *password,
+                       struct interrupt interrupt, struct db_conn **out_conn, struct error *err)
+{
+    const char *hosts = options->host, *ports = options->port;
+    bool only_primary = strchr(hosts, ',') != NULL;
+    struct error failure = ERROR_INIT;
+    for (bool last = false; !last;) {
+        last = strchr(hosts, ',') == NULL;
+        AUTO(char *, memory_free_p) host = next_item(&hosts);
+        AUTO(char *, memory_free_p) port = next_item(&ports);
+        struct db_conn_options one = *options;
+        one.host = host;
+        one.port = port;
+        if (open_host(&one, only_primary, password, interrupt, out_conn, &failure))
+            return true;
+        last = last || !is_about_the_host(failure.class);
+    }
+    if (err != NULL)
+        *err = failure;
+    return false;
+}
+
+bool db_conn_open(const struct db_conn_options *options, struct interrupt interrupt,
+                  struct db_conn **out_conn, struct error *err)
+{
+    AUTO(char *, secret_free_p) file_password = NULL;
+    if (options->password_file != NULL && !secret_read(options->password_file, &file_password, err))
+        return false;
+    if (!is_readable("cdc.sslRootCert", options->ssl_root_cert, err) ||
+        !is_readable("cdc.sslCert", options->ssl_cert, err) ||
+        !is_readable("cdc.sslKey", options->ssl_key, err))
+        return false;
+    return open_hosts(options, file_password != NULL ? file_password : options->password, interrupt,
+                      out_conn, err);
 }
 
 void db_conn_close(struct db_conn *conn)
@@ -463,7 +510,7 @@ static bool hand_out_quoted(struct db_conn *conn, char *quoted, const char *what
 {
     if (quoted == NULL) {
         AUTO(struct buf, buf_done)
-        message = buf_init(ERROR_TEXT_SIZE);
+        message = buf_init(MESSAGE_MAX_BYTES);
         append_message(&message, PQerrorMessage(conn->pg));
         return error_set(err, ERROR_CONFIG, "unquotable", "a %s cannot be quoted: %s", what,
                          buf_text(&message));

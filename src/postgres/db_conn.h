@@ -6,8 +6,8 @@
  * extra_float_digits 3, TimeZone UTC, bytea_output hex, row_security off, search_path pg_catalog,
  * no statement, lock or idle time-outs). application_name is ours. Passwords are read from
  * password_file at each open; PG* environment variables and ~/.pgpass have no effect (but see
- * db_conn_forget_environment()). The connection is non-blocking (PQisnonblocking()), drops notices,
- * and of several hosts takes the primary.
+ * db_conn_forget_environment()). The connection is non-blocking (PQisnonblocking()) and drops
+ * notices. Of several hosts the first one that answers and is the primary is taken.
  *
  * Errors: class and advice by SQLSTATE from sqlstate.def; a lost connection is ERROR_RECONNECT.
  */
@@ -27,7 +27,7 @@
 
 struct db_conn_options {
     const char *host; /* one or several, comma-separated, as libpq; a path is a socket directory */
-    const char *port; /* one, or one per host */
+    const char *port; /* one, or one per host (the last one serves those that are left) */
     const char *user;
     const char *database;
     const char *password;      /* NULL = none */
@@ -39,7 +39,7 @@ struct db_conn_options {
     int64_t wal_sender_timeout_ms; /* replication only; 0 = the server's own */
     const char
         *decoding_work_mem;     /* logical_decoding_work_mem, e.g. "256MB"; NULL = the server's */
-    int64_t connect_timeout_ms; /* 0 = 10 s */
+    int64_t connect_timeout_ms; /* for each host; 0 = 10 s */
 };
 
 struct db_conn {

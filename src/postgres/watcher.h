@@ -41,11 +41,13 @@ void watcher_last_error(const struct watcher *watcher, char *out_text, size_t ou
 int watcher_fd(const struct watcher *watcher);
 void watcher_acknowledge(struct watcher *watcher);
 
-/* Key look-ups, one at a time, from the pipeline's thread. ask() repeats are harmless. */
+/* Key look-ups, one at a time, from the pipeline's thread. ask() repeats are harmless; asking for
+ * another relation drops what was asked before. */
 enum watcher_key { WATCHER_KEY_PENDING, WATCHER_KEY_FOUND };
 void watcher_ask_key(struct watcher *watcher, uint32_t relation_oid);
 /* FOUND: names of the primary key's columns in key order, count 0 = the table has none (or is
- * gone); they are copied into the arena. A partition without one takes its own only. */
+ * gone); they are copied into the arena. A partition without one takes its own only. FOUND is said
+ * once: it ends the question, and the next ask() looks anew. */
 enum watcher_key watcher_key_answer(struct watcher *watcher, uint32_t relation_oid,
                                     struct arena *arena, struct slice **out_names,
                                     uint16_t *out_count);

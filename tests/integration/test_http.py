@@ -55,7 +55,7 @@ def test_slot(worker, scenario):
     slot = worker.wait(seen, "the slot is seen as active")
     row = scenario.slot_row()
     assert slot["name"] == scenario.slot
-    assert slot["activePid"] == row["active_pid"]
+    assert slot["activePID"] == row["active_pid"]
     assert slot["holder"].startswith("pqcdc")
     assert slot["restartLSN"] == row["restart_lsn"]
     assert slot["walStatus"] == "reserved"

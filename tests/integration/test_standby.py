@@ -25,7 +25,7 @@ def test_standby_is_healthy_and_says_who_reads(scenario, pair):
     active, standby = pair
     assert standby.status()["role"] == "passive"
     assert standby.get("/readyz")[0] == 200
-    assert standby.status()["slot"]["activePid"] == scenario.slot_row()["active_pid"]
+    assert standby.status()["slot"]["activePID"] == scenario.slot_row()["active_pid"]
     said = standby.find_log("slot_busy")
     assert str(scenario.slot_row()["active_pid"]) in said["error"]
     insert(scenario, "a")

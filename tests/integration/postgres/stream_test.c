@@ -1,30 +1,26 @@
-/* wal_stream and watcher with a real server: PQCDC_TEST_PG_PORT on loopback, superuser postgres
- * without a password, wal_level = logical. What a test makes is dropped when it begins, so that a
- * run which was cut short does no harm. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+/* wal_stream and watcher with a real server (wal_level = logical). What a test makes is dropped
+ * when the next one begins, so that a run which was cut short does no harm. */
+#include "integration/postgres/real_postgres.h"
 
-#include <cmocka.h>
-
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #include "base/buf.h"
-#include "base/memory.h"
 #include "base/reader.h"
 #include "postgres/wal_stream.h"
 #include "postgres/watcher.h"
 
-enum { PATIENCE_MS = 60 * 1000, STATUS_INTERVAL_MS = 1000, LIVE_TIMEOUT_MS = 1000 };
+enum { STATUS_INTERVAL_MS = 1000, LIVE_TIMEOUT_MS = 1000 };
 
-#define SLOT        "pqcdc_stream_test"
-#define PUBLICATION "it's \"the\" pub\\lication, really"
-#define APPLICATION "pqcdc:stream_test"
+#define SLOT            "pqcdc_stream_test"
+#define PUBLICATION     "it's \"the\" pub\\lication, really"
+#define PUBLICATION_SQL "\"it's \"\"the\"\" pub\\lication, really\""
+#define SLOT_IS(what)                                                                              \
+    "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" SLOT "' AND " what
+#define SLOT_PID "SELECT active_pid FROM pg_replication_slots WHERE slot_name = '" SLOT "'"
 
 struct fixture {
     struct db_conn *session;
@@ -34,60 +30,23 @@ struct fixture {
 
 /* ---- the server ---- */
 
-static struct db_conn_options connection(bool replication)
+static struct db_conn_options connection(const char *application_name, bool replication)
 {
-    const char *port = getenv("PQCDC_TEST_PG_PORT");
-    if (port == NULL || *port == '\0')
-        fail_msg("PQCDC_TEST_PG_PORT is not set: it names the port of a server for this test");
-    return (struct db_conn_options){ .host = "127.0.0.1",
-                                     .port = port,
-                                     .user = "postgres",
-                                     .database = "postgres",
-                                     .ssl_mode = "disable",
-                                     .application_name = APPLICATION,
-                                     .replication = replication };
+    struct db_conn_options options = real_options("postgres");
+    options.application_name = application_name;
+    options.replication = replication;
+    return options;
 }
 
-static struct db_conn *connect_as(const struct db_conn_options *options)
+static struct db_conn *connect_for_streaming(void)
 {
-    struct error err = ERROR_INIT;
-    struct db_conn *conn = NULL;
-    if (!db_conn_open(options, INTERRUPT_NONE, &conn, &err))
-        fail_msg("%s", err.text);
-    return conn;
-}
-
-static struct db_conn *connect_to(bool replication)
-{
-    struct db_conn_options options = connection(replication);
-    return connect_as(&options);
-}
-
-static PGresult *query(struct fixture *fixture, const char *sql)
-{
-    PGresult *result = NULL;
-    if (!db_conn_simple(fixture->session, PATIENCE_MS, sql, &result, &fixture->err))
-        fail_msg("%s", fixture->err.text);
-    return result;
-}
-
-static void run(struct fixture *fixture, const char *sql)
-{
-    PQclear(query(fixture, sql));
+    return real_open(connection("pqcdc:stream", true), INTERRUPT_NONE);
 }
 
 static int64_t number(struct fixture *fixture, const char *sql)
 {
-    AUTO(PGresult *, db_conn_clear_p) result = query(fixture, sql);
-    assert_int_equal(PQntuples(result), 1);
-    return strtoll(PQgetvalue(result, 0, 0), NULL, 10);
-}
-
-static bool holds(struct fixture *fixture, const char *condition)
-{
-    AUTO(struct buf, buf_done) sql = buf_init(4096);
-    buf_append_format(&sql, "SELECT (%s)::int", condition);
-    return number(fixture, buf_text(&sql)) == 1;
+    AUTO(char *, memory_free_p) value = real_value(fixture->session, sql);
+    return strtoll(value, NULL, 10);
 }
 
 static int64_t now_ms(void)
@@ -98,7 +57,7 @@ static int64_t now_ms(void)
 
 #define WAIT_UNTIL(condition)                                                                      \
     do {                                                                                           \
-        int64_t give_up_ms_ = now_ms() + PATIENCE_MS;                                              \
+        int64_t give_up_ms_ = now_ms() + REAL_PATIENCE_MS;                                         \
         while (!(condition)) {                                                                     \
             if (now_ms() > give_up_ms_)                                                            \
                 fail_msg("never came true: %s", #condition);                                       \
@@ -106,20 +65,25 @@ static int64_t now_ms(void)
         }                                                                                          \
     } while (false)
 
+static void drop_everything(struct db_conn *session)
+{
+    real_await(session, SLOT_IS("active"), "0");
+    real_run(session, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+                      " WHERE slot_name = '" SLOT "'");
+    real_run(session, "DROP SCHEMA IF EXISTS stream_test CASCADE");
+    real_run(session, "DROP PUBLICATION IF EXISTS " PUBLICATION_SQL);
+}
+
 static void set_up_slot(struct fixture *fixture)
 {
-    *fixture = (struct fixture){ .session = connect_to(false) };
-    WAIT_UNTIL(holds(fixture, "NOT EXISTS (SELECT FROM pg_replication_slots"
-                              " WHERE slot_name = '" SLOT "' AND active)"));
-    run(fixture, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
-                 " WHERE slot_name = '" SLOT "'");
-    run(fixture, "DROP SCHEMA IF EXISTS stream_test CASCADE");
-    run(fixture, "CREATE SCHEMA stream_test");
-    run(fixture, "CREATE TABLE stream_test.orders (id int PRIMARY KEY, note text)");
-    run(fixture, "DROP PUBLICATION IF EXISTS \"it's \"\"the\"\" pub\\lication, really\"");
-    run(fixture, "CREATE PUBLICATION \"it's \"\"the\"\" pub\\lication, really\""
-                 " FOR TABLE stream_test.orders");
-    run(fixture, "SELECT pg_create_logical_replication_slot('" SLOT "', 'pgoutput')");
+    *fixture = (struct fixture){ .session = real_open(connection("pqcdc:stream_test", false),
+                                                      INTERRUPT_NONE) };
+    drop_everything(fixture->session);
+    real_run(fixture->session, "CREATE SCHEMA stream_test");
+    real_run(fixture->session, "CREATE TABLE stream_test.orders (id int PRIMARY KEY, note text)");
+    real_run(fixture->session,
+             "CREATE PUBLICATION " PUBLICATION_SQL " FOR TABLE stream_test.orders");
+    real_run(fixture->session, "SELECT pg_create_logical_replication_slot('" SLOT "', 'pgoutput')");
 }
 
 /* ---- the stream ---- */
@@ -135,7 +99,7 @@ static struct wal_stream_options stream_options(void)
 ON_PIPELINE_THREAD static void stream_with(struct fixture *fixture,
                                            const struct wal_stream_options *options)
 {
-    struct db_conn *conn = connect_to(true);
+    struct db_conn *conn = connect_for_streaming();
     if (!wal_stream_start(options, conn, LSN_NONE, &fixture->stream, &fixture->err))
         fail_msg("%s", fixture->err.text);
 }
@@ -174,7 +138,7 @@ ON_PIPELINE_THREAD static enum wal_next turn(struct fixture *fixture, struct wal
 
 ON_PIPELINE_THREAD static enum wal_next next(struct fixture *fixture, struct wal_message *message)
 {
-    int64_t give_up_ms = now_ms() + PATIENCE_MS;
+    int64_t give_up_ms = now_ms() + REAL_PATIENCE_MS;
     for (;;) {
         enum wal_next result = turn(fixture, message);
         if (result != WAL_NEXT_EMPTY)
@@ -230,28 +194,25 @@ ON_PIPELINE_THREAD static void test_changes_arrive_and_are_confirmed(void **stat
 {
     struct fixture fixture;
     begin_stream(&fixture);
-    run(&fixture, "BEGIN; INSERT INTO stream_test.orders VALUES (1, 'a'), (2, 'b');"
-                  " UPDATE stream_test.orders SET note = 'c' WHERE id = 1;"
-                  " DELETE FROM stream_test.orders WHERE id = 2; COMMIT");
+    real_run(fixture.session, "BEGIN; INSERT INTO stream_test.orders VALUES (1, 'a'), (2, 'b');"
+                              " UPDATE stream_test.orders SET note = 'c' WHERE id = 1;"
+                              " DELETE FROM stream_test.orders WHERE id = 2; COMMIT");
     expect_kinds(&fixture, "BRIIUD");
     lsn_t end = next_commit(&fixture);
     assert_true(wal_stream_bytes(fixture.stream) > 0);
     AUTO(struct buf, buf_done) moved = buf_init(1024);
-    buf_append_format(&moved,
-                      "EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '" SLOT
-                      "' AND confirmed_flush_lsn = '%s')",
-                      lsn_text(end).text);
-    assert_false(holds(&fixture, buf_text(&moved)));
+    buf_append_format(&moved, SLOT_IS("confirmed_flush_lsn = '%s'"), lsn_text(end).text);
+    assert_int_equal(number(&fixture, buf_text(&moved)), 0);
     wal_stream_confirm(fixture.stream, end);
-    int64_t give_up_ms = now_ms() + PATIENCE_MS;
-    while (!holds(&fixture, buf_text(&moved))) {
+    int64_t give_up_ms = now_ms() + REAL_PATIENCE_MS;
+    while (number(&fixture, buf_text(&moved)) == 0) {
         struct wal_message message;
         enum wal_next result = turn(&fixture, &message);
         assert_true(result == WAL_NEXT_MESSAGE || result == WAL_NEXT_EMPTY);
         assert_true(now_ms() < give_up_ms);
     }
     assert_int_equal(lsn_compare(wal_stream_confirmed(fixture.stream), end), 0);
-    assert_true(wal_stream_finish(fixture.stream, PATIENCE_MS, &fixture.err));
+    assert_true(wal_stream_finish(fixture.stream, REAL_PATIENCE_MS, &fixture.err));
     end_stream(&fixture);
 }
 
@@ -261,14 +222,13 @@ ON_PIPELINE_THREAD static void test_finish_confirms(void **state UNUSED)
     struct fixture fixture;
     struct wal_stream_options options = stream_options();
     begin_stream(&fixture);
-    run(&fixture, "INSERT INTO stream_test.orders VALUES (1, 'before')");
+    real_run(fixture.session, "INSERT INTO stream_test.orders VALUES (1, 'before')");
     wal_stream_confirm(fixture.stream, next_commit(&fixture));
-    if (!wal_stream_finish(fixture.stream, PATIENCE_MS, &fixture.err))
+    if (!wal_stream_finish(fixture.stream, REAL_PATIENCE_MS, &fixture.err))
         fail_msg("%s", fixture.err.text);
     wal_stream_close(fixture.stream);
-    run(&fixture, "INSERT INTO stream_test.orders VALUES (2, 'after')");
-    WAIT_UNTIL(holds(&fixture, "EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '" SLOT
-                               "' AND NOT active)"));
+    real_run(fixture.session, "INSERT INTO stream_test.orders VALUES (2, 'after')");
+    real_await(fixture.session, SLOT_IS("active"), "0");
     stream_with(&fixture, &options);
     expect_kinds(&fixture, "BR");
     struct slice insert = next_payload(&fixture);
@@ -277,26 +237,36 @@ ON_PIPELINE_THREAD static void test_finish_confirms(void **state UNUSED)
     end_stream(&fixture);
 }
 
+static uint64_t received_bytes(int fd)
+{
+    struct tcp_info info = { .tcpi_state = 0 };
+    socklen_t size = sizeof(info);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    return info.tcpi_bytes_received;
+}
+
 ON_PIPELINE_THREAD static void test_finish_in_the_middle_of_a_large_transaction(void **state UNUSED)
 {
     enum { ROWS = 1000 * 1000, READ_ROWS = 10 * 1000 };
     struct fixture fixture;
     struct wal_stream_options options = stream_options();
     begin_stream(&fixture);
-    run(&fixture, "INSERT INTO stream_test.orders"
-                  " SELECT n, 'a note of some length' FROM generate_series(1, 1000000) AS n");
+    real_run(fixture.session, "INSERT INTO stream_test.orders"
+                              " SELECT n, 'a note of some length'"
+                              " FROM generate_series(1, 1000000) AS n");
     expect_kinds(&fixture, "BR");
     for (int i = 0; i < READ_ROWS; i++)
         assert_int_equal(next_payload(&fixture).data[0], 'I');
 
     int64_t began_ms = now_ms();
-    if (!wal_stream_finish(fixture.stream, PATIENCE_MS, &fixture.err))
+    if (!wal_stream_finish(fixture.stream, REAL_PATIENCE_MS, &fixture.err))
         fail_msg("%s", fixture.err.text);
+    uint64_t until_finished = received_bytes(wal_stream_fd(fixture.stream));
     wal_stream_close(fixture.stream);
     fixture.stream = NULL;
-    WAIT_UNTIL(holds(&fixture, "EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '" SLOT
-                               "' AND NOT active)"));
-    print_message("the slot was free after %lld ms\n", (long long)(now_ms() - began_ms));
+    real_await(fixture.session, SLOT_IS("active"), "0");
+    print_message("the slot was free after %lld ms and %llu bytes\n",
+                  (long long)(now_ms() - began_ms), (unsigned long long)until_finished);
 
     /* Nothing of it was confirmed: it comes again, whole. */
     int64_t rows = 0;
@@ -306,6 +276,8 @@ ON_PIPELINE_THREAD static void test_finish_in_the_middle_of_a_large_transaction(
          row = next_payload(&fixture))
         rows++;
     assert_int_equal(rows, ROWS);
+    /* The server did not have to send all of it before it ended. */
+    assert_true(until_finished < wal_stream_bytes(fixture.stream) * 9 / 10);
     end_stream(&fixture);
 }
 
@@ -313,8 +285,8 @@ ON_PIPELINE_THREAD static void test_walsender_is_killed(void **state UNUSED)
 {
     struct fixture fixture;
     begin_stream(&fixture);
-    run(&fixture, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
-                  " WHERE slot_name = '" SLOT "'");
+    real_run(fixture.session, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
+                              " WHERE slot_name = '" SLOT "'");
     expect_failure(&fixture, ERROR_RECONNECT, "57P01");
     end_stream(&fixture);
 }
@@ -325,11 +297,9 @@ ON_PIPELINE_THREAD static void test_busy_slot(void **state UNUSED)
     struct wal_stream_options options = stream_options();
     struct wal_stream *second = NULL;
     begin_stream(&fixture);
-    struct db_conn *conn = connect_to(true);
+    struct db_conn *conn = connect_for_streaming();
     AUTO(struct buf, buf_done) pid = buf_init(64);
-    buf_append_format(&pid, "%lld",
-                      (long long)number(&fixture, "SELECT active_pid FROM pg_replication_slots"
-                                                  " WHERE slot_name = '" SLOT "'"));
+    buf_append_format(&pid, "%lld", (long long)number(&fixture, SLOT_PID));
     assert_false(wal_stream_start(&options, conn, LSN_NONE, &second, &fixture.err));
     assert_int_equal(fixture.err.class, ERROR_WAIT);
     assert_string_equal(fixture.err.code, "55006");
@@ -339,7 +309,7 @@ ON_PIPELINE_THREAD static void test_busy_slot(void **state UNUSED)
     wal_stream_close(fixture.stream);
     WAIT_UNTIL(wal_stream_start(&options, conn, LSN_NONE, &second, &fixture.err));
     fixture.stream = second;
-    run(&fixture, "INSERT INTO stream_test.orders VALUES (1, 'a')");
+    real_run(fixture.session, "INSERT INTO stream_test.orders VALUES (1, 'a')");
     expect_kinds(&fixture, "BRIC");
     end_stream(&fixture);
 }
@@ -349,7 +319,7 @@ ON_PIPELINE_THREAD static void test_missing_slot(void **state UNUSED)
     struct fixture fixture;
     struct wal_stream_options options = stream_options();
     set_up_slot(&fixture);
-    struct db_conn *conn = connect_to(true);
+    struct db_conn *conn = connect_for_streaming();
     options.slot = "pqcdc_no_such_slot";
     assert_false(wal_stream_start(&options, conn, LSN_NONE, &fixture.stream, &fixture.err));
     assert_int_equal(fixture.err.class, ERROR_HALT);
@@ -366,7 +336,7 @@ ON_PIPELINE_THREAD static void test_missing_publication(void **state UNUSED)
     set_up_slot(&fixture);
     options.publication = "no such publication";
     stream_with(&fixture, &options);
-    run(&fixture, "INSERT INTO stream_test.orders VALUES (1, 'a')");
+    real_run(fixture.session, "INSERT INTO stream_test.orders VALUES (1, 'a')");
     if (fixture.session->server_version < 180000) {
         expect_failure(&fixture, ERROR_HALT, "42704");
     } else { /* skipped, with a warning in the server's log */
@@ -387,8 +357,8 @@ ON_PIPELINE_THREAD static void test_logical_messages(void **state UNUSED)
         options.messages = messages;
         set_up_slot(&fixture);
         stream_with(&fixture, &options);
-        run(&fixture, "SELECT pg_logical_emit_message(false, 'prefix', 'content')");
-        run(&fixture, "INSERT INTO stream_test.orders VALUES (1, 'a')");
+        real_run(fixture.session, "SELECT pg_logical_emit_message(false, 'prefix', 'content')");
+        real_run(fixture.session, "INSERT INTO stream_test.orders VALUES (1, 'a')");
         expect_kinds(&fixture, messages ? "MBRIC" : "BRIC");
         end_stream(&fixture);
     }
@@ -400,11 +370,11 @@ ON_PIPELINE_THREAD static void test_status_keeps_a_paused_stream_alive(void **st
     struct fixture fixture;
     struct wal_stream_options options = stream_options();
     set_up_slot(&fixture);
-    struct db_conn_options connecting = connection(true);
+    struct db_conn_options connecting = connection("pqcdc:stream", true);
     connecting.wal_sender_timeout_ms = LIVE_TIMEOUT_MS;
     options.status_interval_ms = LIVE_TIMEOUT_MS / 3;
-    if (!wal_stream_start(&options, connect_as(&connecting), LSN_NONE, &fixture.stream,
-                          &fixture.err))
+    if (!wal_stream_start(&options, real_open(connecting, INTERRUPT_NONE), LSN_NONE,
+                          &fixture.stream, &fixture.err))
         fail_msg("%s", fixture.err.text);
     int64_t pause_ends_ms = now_ms() + 3 * LIVE_TIMEOUT_MS;
     while (now_ms() < pause_ends_ms) {
@@ -413,7 +383,7 @@ ON_PIPELINE_THREAD static void test_status_keeps_a_paused_stream_alive(void **st
         int64_t wait_ms = due.value - now_ms();
         (void)usleep((useconds_t)(wait_ms > 0 ? wait_ms : 1) * 1000);
     }
-    run(&fixture, "INSERT INTO stream_test.orders VALUES (1, 'a')");
+    real_run(fixture.session, "INSERT INTO stream_test.orders VALUES (1, 'a')");
     expect_kinds(&fixture, "BRIC");
     end_stream(&fixture);
 }
@@ -422,9 +392,10 @@ ON_PIPELINE_THREAD static void test_status_keeps_a_paused_stream_alive(void **st
 
 static struct watcher *watch(void)
 {
-    const struct watcher_options options = {
-        .conn = connection(false), .slot = SLOT, .interval_ms = 20, .clock = clock_system()
-    };
+    const struct watcher_options options = { .conn = connection("pqcdc:watcher", false),
+                                             .slot = SLOT,
+                                             .interval_ms = 20,
+                                             .clock = clock_system() };
     return watcher_start(&options);
 }
 
@@ -455,15 +426,13 @@ ON_PIPELINE_THREAD static void test_watcher_sees_the_slot(void **state UNUSED)
     stream_with(&fixture, &options);
     WAIT_UNTIL(sight_of(watcher).active);
     sight = sight_of(watcher);
-    assert_int_equal(sight.active_pid, number(&fixture, "SELECT active_pid FROM"
-                                                        " pg_replication_slots WHERE slot_name = "
-                                                        "'" SLOT "'"));
-    assert_string_equal(sight.holder, APPLICATION);
+    assert_int_equal(sight.active_pid, number(&fixture, SLOT_PID));
+    assert_string_equal(sight.holder, "pqcdc:stream");
     wal_stream_close(fixture.stream);
     WAIT_UNTIL(!sight_of(watcher).active);
-    run(&fixture, "SELECT pg_drop_replication_slot('" SLOT "')");
+    real_run(fixture.session, "SELECT pg_drop_replication_slot('" SLOT "')");
     WAIT_UNTIL(!sight_of(watcher).exists);
-    assert_true(watcher_ping_age_ms(watcher) < PATIENCE_MS);
+    assert_true(watcher_ping_age_ms(watcher) < REAL_PATIENCE_MS);
     watcher_stop(watcher);
     db_conn_close(fixture.session);
 }
@@ -502,18 +471,18 @@ static void test_watcher_looks_up_keys(void **state UNUSED)
     struct slice *names;
     AUTO(struct arena, arena_done) arena = arena_init(0);
     set_up_slot(&fixture);
-    run(&fixture,
-        "CREATE TABLE stream_test.ordered (first int, gone int, \"The \"\"Second\"\"\" int,"
-        " extra int, PRIMARY KEY (\"The \"\"Second\"\"\", first) INCLUDE (extra));"
-        "ALTER TABLE stream_test.ordered DROP gone;"
-        "CREATE TABLE stream_test.no_key (id int);"
-        "CREATE TABLE stream_test.only_unique (id int NOT NULL UNIQUE);"
-        "CREATE TABLE stream_test.root (id int, day date, PRIMARY KEY (day, id))"
-        " PARTITION BY RANGE (day);"
-        "CREATE TABLE stream_test.root_one PARTITION OF stream_test.root DEFAULT;"
-        "CREATE TABLE stream_test.keyless (id int) PARTITION BY RANGE (id);"
-        "CREATE TABLE stream_test.leaf_with_key PARTITION OF stream_test.keyless"
-        " (PRIMARY KEY (id)) DEFAULT");
+    real_run(fixture.session,
+             "CREATE TABLE stream_test.ordered (first int, gone int, \"The \"\"Second\"\"\" int,"
+             " extra int, PRIMARY KEY (\"The \"\"Second\"\"\", first) INCLUDE (extra));"
+             "ALTER TABLE stream_test.ordered DROP gone;"
+             "CREATE TABLE stream_test.no_key (id int);"
+             "CREATE TABLE stream_test.only_unique (id int NOT NULL UNIQUE);"
+             "CREATE TABLE stream_test.root (id int, day date, PRIMARY KEY (day, id))"
+             " PARTITION BY RANGE (day);"
+             "CREATE TABLE stream_test.root_one PARTITION OF stream_test.root DEFAULT;"
+             "CREATE TABLE stream_test.keyless (id int) PARTITION BY RANGE (id);"
+             "CREATE TABLE stream_test.leaf_with_key PARTITION OF stream_test.keyless"
+             " (PRIMARY KEY (id)) DEFAULT");
     struct watcher *watcher = watch();
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         uint32_t oid = oid_of(&fixture, rows[i].table);
@@ -533,8 +502,8 @@ static void test_watcher_comes_back(void **state UNUSED)
     struct watcher *watcher = watch();
     WAIT_UNTIL(watcher_connected(watcher));
     assert_int_equal(number(&fixture, "SELECT count(pg_terminate_backend(pid))"
-                                      " FROM pg_stat_activity WHERE application_name = "
-                                      "'" APPLICATION "' AND pid <> pg_backend_pid()"),
+                                      " FROM pg_stat_activity"
+                                      " WHERE application_name = 'pqcdc:watcher'"),
                      1);
     WAIT_UNTIL(!watcher_connected(watcher));
     WAIT_UNTIL(watcher_connected(watcher));
@@ -547,12 +516,9 @@ static void test_watcher_comes_back(void **state UNUSED)
 /* Leaves no slot behind: it would keep the server's WAL. */
 static void test_clean_up(void **state UNUSED)
 {
-    struct fixture fixture;
-    set_up_slot(&fixture);
-    run(&fixture, "SELECT pg_drop_replication_slot('" SLOT "')");
-    run(&fixture, "DROP SCHEMA stream_test CASCADE");
-    run(&fixture, "DROP PUBLICATION \"it's \"\"the\"\" pub\\lication, really\"");
-    db_conn_close(fixture.session);
+    struct db_conn *session = real_open(connection("pqcdc:stream_test", false), INTERRUPT_NONE);
+    drop_everything(session);
+    db_conn_close(session);
 }
 
 int main(void)

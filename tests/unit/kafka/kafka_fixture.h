@@ -25,6 +25,7 @@
 #include "base/memory.h"
 #include "kafka/delivery.h"
 #include "kafka/delivery_plain.h"
+#include "unit/kafka/tsan_c11_threads.h"
 
 enum { FIXTURE_DEADLINE_MS = 30000, API_PRODUCE = 0, API_INIT_PRODUCER_ID = 22 };
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "postgres/conninfo.h"
 
@@ -22,7 +23,7 @@ static struct parsed parse(const struct db_conn_options *options, const char *pa
     struct parsed parsed = { .text = buf_init(LIMIT_BYTES) };
     struct error err = ERROR_INIT;
     char *problem = NULL;
-    assert_true(conninfo_append(&parsed.text, options, password, &err));
+    assert_true(conninfo_append(&parsed.text, options, false, password, &err));
     parsed.options = PQconninfoParse(buf_text(&parsed.text), &problem);
     if (parsed.options == NULL)
         fail_msg("%s: %s", problem, buf_text(&parsed.text));
@@ -67,6 +68,9 @@ static void test_plain(void **state)
     assert_string_equal(value_of(&parsed, "dbname"), "d");
     assert_string_equal(value_of(&parsed, "application_name"), "pqcdc:x");
     assert_string_equal(value_of(&parsed, "password"), "");
+    /* An empty one would mean ~/.pgpass, an existing one that is no file a warning. */
+    assert_string_not_equal(value_of(&parsed, "passfile"), "");
+    assert_int_not_equal(access(value_of(&parsed, "passfile"), F_OK), 0);
     assert_string_equal(value_of(&parsed, "sslmode"), "prefer");
     assert_string_equal(value_of(&parsed, "sslrootcert"), "");
     assert_string_equal(value_of(&parsed, "gssencmode"), "disable");
@@ -135,14 +139,14 @@ static void test_tls(void **state)
     assert_string_equal(value_of(&required, "sslmode"), "require");
 }
 
-static void test_several_hosts_want_the_primary(void **state)
+static void test_only_primary(void **state)
 {
     (void)state;
     struct db_conn_options options = plain_options();
-    options.host = "a.example,b.example";
-    AUTO(struct parsed, parsed_done) parsed = parse(&options, NULL);
-    assert_string_equal(value_of(&parsed, "target_session_attrs"), "primary");
-    assert_string_equal(value_of(&parsed, "host"), "a.example,b.example");
+    struct error err = ERROR_INIT;
+    AUTO(struct buf, buf_done) out = buf_init(LIMIT_BYTES);
+    assert_true(conninfo_append(&out, &options, true, NULL, &err));
+    assert_non_null(strstr(buf_text(&out), "target_session_attrs='primary' "));
 }
 
 /* Whatever the environment sets is set by the text as well, to something else. */
@@ -172,7 +176,7 @@ static void test_too_long(void **state)
     struct db_conn_options options = plain_options();
     struct error err = ERROR_INIT;
     AUTO(struct buf, buf_done) out = buf_init(256);
-    assert_false(conninfo_append(&out, &options, "secret", &err));
+    assert_false(conninfo_append(&out, &options, false, "secret", &err));
     assert_int_equal(err.class, ERROR_CONFIG);
     assert_string_equal(err.code, "connection_options_too_long");
     assert_null(strstr(err.text, "secret"));
@@ -197,7 +201,7 @@ int main(void)
         cmocka_unit_test(test_replication),
         cmocka_unit_test(test_replication_settings_only_there),
         cmocka_unit_test(test_tls),
-        cmocka_unit_test(test_several_hosts_want_the_primary),
+        cmocka_unit_test(test_only_primary),
         cmocka_unit_test(test_environment_is_shut_out),
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_password_is_last),

@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 /* Opens against the script and expects this failure. */
 static void refuse(const struct fake_step *script, enum error_class class, const char *code,
@@ -132,9 +133,7 @@ static void test_cut_while_connecting(void **state UNUSED)
 /* The limit holds for each host. */
 static void test_silent_server(void **state UNUSED)
 {
-    static const struct fake_step script[] = { { FAKE_ACCEPT, NULL },
-                                               { FAKE_SILENCE, NULL },
-                                               { FAKE_END, NULL } };
+    static const struct fake_step script[] = { { FAKE_END, NULL } }; /* nobody accepts */
     struct fake_postgres fake;
     fake_postgres_begin(&fake, script);
     struct db_conn_options options = fake_options(&fake);
@@ -146,7 +145,61 @@ static void test_silent_server(void **state UNUSED)
     mono_ms_t started = clock_now(&clock);
     assert_false(db_conn_open(&options, INTERRUPT_NONE, &conn, &err));
     assert_true(mono_ms_since(clock_now(&clock), started) >= 180);
-    fake_assert_error(&err, ERROR_RECONNECT, "connect_timeout", "180 ms", "firewall");
+    fake_assert_error(&err, ERROR_RECONNECT, "connect_timeout", "60 ms", "firewall");
+    fake_postgres_end(&fake);
+}
+
+/* What a host that keeps silent, one that refuses and a standby have in common. */
+static void test_next_host_is_tried(void **state UNUSED)
+{
+    static const struct fake_step nobody[] = { { FAKE_END, NULL } };
+    static const struct fake_step starting[] = { { FAKE_ACCEPT, NULL },
+                                                 { FAKE_FATAL, "57P03:starting" },
+                                                 { FAKE_END, NULL } };
+    static const struct fake_step standby[] = { { FAKE_GREET, "15.4;in_hot_standby=on" },
+                                                { FAKE_SILENCE, NULL },
+                                                { FAKE_END, NULL } };
+    static const struct fake_step primary[] = { { FAKE_GREET, "15.4;in_hot_standby=off" },
+                                                { FAKE_EXPECT, "SELECT 1" },
+                                                { FAKE_ROWS, "1" },
+                                                { FAKE_SILENCE, NULL },
+                                                { FAKE_END, NULL } };
+    const struct fake_step *const scripts[] = { nobody, starting, standby, primary };
+    struct fake_postgres fakes[COUNT_OF(scripts)];
+    for (size_t i = 0; i < COUNT_OF(scripts); i++)
+        fake_postgres_begin(&fakes[i], scripts[i]);
+    AUTO(char *, memory_free_p)
+    ports =
+        text_format("1,%s,%s,%s,%s", fakes[0].port, fakes[1].port, fakes[2].port, fakes[3].port);
+    struct db_conn_options options = fake_options(&fakes[0]);
+    options.host = "127.0.0.1,127.0.0.1,127.0.0.1,127.0.0.1,127.0.0.1";
+    options.port = ports;
+    options.connect_timeout_ms = 500;
+    struct error err = ERROR_INIT;
+    struct db_conn *conn = NULL;
+    assert_true(db_conn_open(&options, INTERRUPT_NONE, &conn, &err));
+    assert_int_equal(err.class, ERROR_NONE);
+    assert_string_equal(PQport(conn->pg), fakes[3].port);
+    assert_true(db_conn_simple(conn, 0, "SELECT 1", NULL, &err));
+    db_conn_close(conn);
+    for (size_t i = 0; i < COUNT_OF(scripts); i++)
+        fake_postgres_end(&fakes[i]);
+}
+
+/* A refusal that a person must mend ends the walk, as libpq does. */
+static void test_refusal_ends_the_walk(void **state UNUSED)
+{
+    static const struct fake_step script[] = { { FAKE_ACCEPT, NULL },
+                                               { FAKE_FATAL, "28P01:wrong" },
+                                               { FAKE_END, NULL } };
+    struct fake_postgres fake;
+    fake_postgres_begin(&fake, script);
+    struct db_conn_options options = fake_options(&fake);
+    options.host = "127.0.0.1,127.0.0.1";
+    struct error err = ERROR_INIT;
+    struct db_conn *conn = NULL;
+    assert_false(db_conn_open(&options, INTERRUPT_NONE, &conn, &err));
+    fake_assert_error(&err, ERROR_HALT, "28P01", "wrong", "cdc.password");
     fake_postgres_end(&fake);
 }
 
@@ -265,6 +318,26 @@ static void test_query(void **state UNUSED)
     fake_assert_error(&err, ERROR_HALT, "42P01", "SELECT secret: relation missing", "create");
     assert_false(db_conn_simple(conn, 0, "SELECT twice", NULL, &err));
     fake_assert_error(&err, ERROR_RETRY, "40001", "serialize", "");
+    db_conn_close(conn);
+    fake_postgres_end(&fake);
+}
+
+static void test_long_message_is_cut(void **state UNUSED)
+{
+    char answer[6 + 3000 + 1] = "42P01:";
+    memset(answer + 6, 'x', 3000);
+    const struct fake_step script[] = { { FAKE_GREET, "15.4" },
+                                        { FAKE_EXPECT, "SELECT 1" },
+                                        { FAKE_ERROR, answer },
+                                        { FAKE_SILENCE, NULL },
+                                        { FAKE_END, NULL } };
+    struct fake_postgres fake;
+    fake_postgres_begin(&fake, script);
+    struct db_conn *conn = fake_open(&fake);
+    struct error err = ERROR_INIT;
+    assert_false(db_conn_simple(conn, 0, "SELECT 1", NULL, &err));
+    fake_assert_error(&err, ERROR_HALT, "42P01", "SELECT 1: xxxxxxxx", "create the table");
+    assert_int_equal(strlen(err.text), ERROR_TEXT_SIZE - 1);
     db_conn_close(conn);
     fake_postgres_end(&fake);
 }
@@ -405,11 +478,14 @@ int main(void)
         cmocka_unit_test(test_no_listener),
         cmocka_unit_test(test_cut_while_connecting),
         cmocka_unit_test(test_silent_server),
+        cmocka_unit_test(test_next_host_is_tried),
+        cmocka_unit_test(test_refusal_ends_the_walk),
         cmocka_unit_test(test_stop_while_connecting),
         cmocka_unit_test(test_server_too_old),
         cmocka_unit_test(test_start_packet),
         cmocka_unit_test(test_settling),
         cmocka_unit_test(test_query),
+        cmocka_unit_test(test_long_message_is_cut),
         cmocka_unit_test(test_lost_in_a_statement),
         cmocka_unit_test(test_retry_becomes_reconnect_when_lost),
         cmocka_unit_test(test_deadline),

@@ -27,7 +27,10 @@
 #include "base/memory.h"
 #include "postgres/db_conn.h"
 
-enum { FAKE_PATIENCE_MS = 20 * 1000, FAKE_MESSAGE_MAX_BYTES = 1024 * 1024, FAKE_TEXT_SIZE = 4096 };
+enum { FAKE_PATIENCE_MS = 20 * 1000, FAKE_MESSAGE_MAX_BYTES = 1024 * 1024, FAKE_TEXT_SIZE = 2048 };
+
+/* Of every error: it may hold rows, so that it must not be seen. */
+#define FAKE_DETAIL "a secret row"
 
 enum fake_act {
     FAKE_END,      /* of the script */
@@ -61,7 +64,7 @@ struct fake_postgres {
 
 static inline bool fake_fail(struct fake_postgres *fake, const char *what, const char *detail)
 {
-    (void)snprintf(fake->problem, sizeof(fake->problem), "%s: %.3000s", what, detail);
+    (void)snprintf(fake->problem, sizeof(fake->problem), "%s: %.1500s", what, detail);
     return false;
 }
 
@@ -152,6 +155,8 @@ static inline void fake_put_error(struct buf *out, const char *severity, const c
     buf_append_byte(&body, '\0');
     buf_append_byte(&body, 'M');
     fake_put_text(&body, text + 6);
+    buf_append_byte(&body, 'D');
+    fake_put_text(&body, FAKE_DETAIL);
     buf_append_byte(&body, 'F');
     fake_put_text(&body, "file.c");
     buf_append_byte(&body, '\0');
@@ -235,7 +240,7 @@ static inline bool fake_expect_part(struct fake_postgres *fake, struct buf *mess
     if (part == NULL || strstr(buf_text(message), part) != NULL)
         return true;
     char detail[FAKE_TEXT_SIZE];
-    (void)snprintf(detail, sizeof(detail), "\"%s\" is not in \"%.2000s\"", part, buf_text(message));
+    (void)snprintf(detail, sizeof(detail), "\"%s\" is not in \"%.1000s\"", part, buf_text(message));
     return fake_fail(fake, "expect", detail);
 }
 
@@ -464,6 +469,7 @@ static inline void fake_assert_error(const struct error *err, enum error_class c
     if (strcmp(err->code, code) != 0 || err->class != class)
         fail_msg("%s %s is expected, not %s [%s]: %s", error_class_name(class), code,
                  error_class_name(err->class), err->code, err->text);
+    assert_null(strstr(err->text, FAKE_DETAIL));
     fake_assert_contains(err->text, text);
     fake_assert_contains(err->advice, advice);
 }

@@ -154,6 +154,7 @@ static void test_may_not_be_created(void **state UNUSED)
     assert_false(ensure(script, &options, &note, &err));
     fake_assert_error(&err, ERROR_HALT, "publication_missing", "\"P p\"",
                       "CREATE PUBLICATION \"P p\" FOR ALL TABLES");
+    options.create_if_not_exists = true;
     options.slot_exists = true;
     assert_false(ensure(script, &options, &note, &err));
     fake_assert_error(&err, ERROR_HALT, "publication_missing_slot_exists", "\"P p\"",

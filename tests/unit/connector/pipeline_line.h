@@ -1,0 +1,356 @@
+/* A whole line: pipeline_run() on a thread of its own over a real wal_stream and ack_tracker. The
+ * test's thread is the server, and plays the delivery and the handler.
+ *
+ * Each status that the server gets is checked: its flush never goes back and never passes
+ * line->allowed, which a test raises when it lets the line confirm more. */
+#ifndef TESTS_UNIT_CONNECTOR_PIPELINE_LINE_H
+#define TESTS_UNIT_CONNECTOR_PIPELINE_LINE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "base/reader.h"
+#include "base/text.h"
+#include "connector/pipeline.h"
+#include "connector/slot_only.h"
+
+#include "unit/connector/pgoutput_bytes.h"
+#include "unit/connector/scripted_delivery.h"
+#include "unit/connector/scripted_handler.h"
+#include "unit/postgres/fake_walsender.h"
+
+enum {
+    LINE_TABLE_OID = 16400,
+    LINE_STATUS_INTERVAL_MS = 20,
+    LINE_STOP_TIMEOUT_MS = 60 * 1000,
+    LINE_RING_ENTRIES = 1024,
+    LINE_PATIENCE_TURNS = 20 * 1000, /* of a millisecond */
+};
+
+/* Far beyond everything: what 'w' messages say of the server's end must never be confirmed. */
+#define LINE_SERVER_END UINT64_C(0x7FFFFFFFFFFF)
+
+struct line {
+    struct fake_walsender fake;
+    struct scripted_delivery delivery;
+    struct scripted_handler handler;
+    struct pipeline_options with; /* may be changed before the start */
+    uint32_t ring_entries;        /* likewise */
+    struct status status;
+    struct pipeline *pipeline;
+    int stop_fd;
+    pthread_t thread;
+    bool running;
+    enum pipeline_end end; /* once it ended, as err */
+    struct error err;
+    uint64_t allowed, flushed;
+    uint64_t position; /* of the next 'w' message */
+    atomic_bool stop_noticed;
+    char warning[1024]; /* the last one of the log; once it ended */
+};
+
+#define LINE_WAIT(condition)                                                                       \
+    do {                                                                                           \
+        int turns_ = 0;                                                                            \
+        while (!(condition)) {                                                                     \
+            if (turns_++ == LINE_PATIENCE_TURNS)                                                   \
+                fail_msg("never came true: %s", #condition);                                       \
+            (void)poll(NULL, 0, 1);                                                                \
+        }                                                                                          \
+    } while (0)
+
+/* ---- the pipeline's thread ---- */
+
+static inline void line_note(void *self, enum log_level level, const char *message,
+                             const struct log_field *fields)
+{
+    struct line *line = self;
+    if (strncmp(message, "stopping", 8) == 0)
+        atomic_store(&line->stop_noticed, true);
+    if (level != LOG_WARN)
+        return;
+    AUTO(struct buf, buf_done) text = buf_init(sizeof(line->warning) - 1);
+    buf_append_text(&text, message);
+    for (; fields->type != LOG_END; fields++) {
+        if (fields->type == LOG_STRING)
+            buf_append_format(&text, " %s=%s", fields->key, fields->value.string);
+        else if (fields->type == LOG_BOOLEAN)
+            buf_append_format(&text, " %s=%d", fields->key, fields->value.boolean);
+        else if (fields->type == LOG_UNSIGNED)
+            buf_append_format(&text, " %s=%" PRIu64, fields->key, fields->value.unsigned_integer);
+    }
+    (void)snprintf(line->warning, sizeof(line->warning), "%s", buf_text(&text));
+}
+
+ON_PIPELINE_THREAD static inline struct wal_stream *line_open(const struct line *line)
+{
+    const struct db_conn_options conn_options = { .host = "127.0.0.1",
+                                                  .port = line->fake.port,
+                                                  .user = "cdc",
+                                                  .database = "shop",
+                                                  .ssl_mode = "disable",
+                                                  .replication = true };
+    const struct wal_stream_options options = { .slot = "orders",
+                                                .publication = "orders_pub",
+                                                .status_interval_ms = LINE_STATUS_INTERVAL_MS,
+                                                .clock = clock_system() };
+    struct db_conn *conn = NULL;
+    struct wal_stream *stream = NULL;
+    struct error err = ERROR_INIT;
+    CHECK(db_conn_open(&conn_options, INTERRUPT_NONE, &conn, &err));
+    CHECK(wal_stream_start(&options, conn, LSN_NONE, &stream, &err));
+    return stream;
+}
+
+static inline void *line_main(void *self)
+{
+    struct line *line = self;
+    thread_role_enter_pipeline();
+    struct wal_stream *stream = line_open(line);
+    line->end = pipeline_run(line->pipeline, stream, &line->err);
+    wal_stream_close(stream);
+    thread_role_leave_pipeline();
+    return NULL;
+}
+
+/* ---- life ---- */
+
+/* A port where nobody listens: that watcher never has a session. */
+static inline struct watcher *line_blind_watcher(void)
+{
+    char port[8];
+    (void)close(fake_listen(0, port));
+    return watcher_start(&(struct watcher_options){
+        .conn = { .host = "127.0.0.1", .port = port, .user = "cdc", .database = "shop" },
+        .slot = "orders",
+        .interval_ms = 60 * 1000,
+        .clock = clock_system() });
+}
+
+static inline int line_setup(void **state)
+{
+    struct line *line = memory_alloc(sizeof(*line));
+    struct error err = ERROR_INIT;
+    struct clock clock = clock_system();
+    line->fake = (struct fake_walsender){ .fd = -1, .listen_fd = -1 };
+    line->ring_entries = LINE_RING_ENTRIES;
+    scripted_delivery_init(&line->delivery);
+    status_init(&line->status);
+    line->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    line->with = (struct pipeline_options){
+        .clock = clock,
+        .loop = loop_new(&clock),
+        .stop_fd = line->stop_fd,
+        .stop_timeout_ms = LINE_STOP_TIMEOUT_MS,
+        .log = log_new(&(struct log_options){
+            .level = LOG_INFO, .clock = clock, .sink = line_note, .sink_self = line }),
+        .status = &line->status,
+        .handler = scripted_handler_init(&line->handler),
+        .delivery = &line->delivery.delivery,
+        .watcher = line_blind_watcher(),
+        .gate = slot_only_gate(),
+    };
+    if (!delivery_topic(line->with.delivery, "orders", &line->handler.topic, &err))
+        return -1;
+    *state = line;
+    return 0;
+}
+
+/* May be called again after an end. */
+static inline void line_start(struct line *line)
+{
+    static const enum fake_answer answers[] = { FAKE_COPY };
+    if (line->with.tracker == NULL)
+        line->with.tracker = ack_tracker_new(line->ring_entries);
+    if (line->pipeline == NULL)
+        line->pipeline = pipeline_new(&line->with);
+    if (line->fake.listen_fd >= 0)
+        fake_walsender_stop(&line->fake);
+    line->err = ERROR_INIT;
+    line->position = 0x1000;
+    fake_walsender_start(&line->fake, answers, 0);
+    CHECK(pthread_create(&line->thread, NULL, line_main, line) == 0);
+    line->running = true;
+    fake_walsender_take_over(&line->fake);
+}
+
+static inline void line_join(struct line *line)
+{
+    CHECK(pthread_join(line->thread, NULL) == 0);
+    line->running = false;
+}
+
+static inline void line_ask_to_stop(struct line *line)
+{
+    uint64_t one = 1;
+    CHECK(write(line->stop_fd, &one, sizeof(one)) == (ssize_t)sizeof(one));
+}
+
+static inline int line_teardown(void **state)
+{
+    struct line *line = *state;
+    if (line->running) {
+        line_ask_to_stop(line);
+        fake_walsender_cut(&line->fake);
+        line_join(line);
+    }
+    if (line->fake.listen_fd >= 0)
+        fake_walsender_stop(&line->fake);
+    pipeline_free(line->pipeline);
+    watcher_stop(line->with.watcher);
+    ack_tracker_free(line->with.tracker);
+    log_free(line->with.log);
+    loop_free(line->with.loop);
+    status_done(&line->status);
+    scripted_delivery_done(&line->delivery);
+    (void)close(line->stop_fd);
+    memory_free(line);
+    return 0;
+}
+
+/* ---- what the server says ---- */
+
+/* Takes the payload. */
+static inline void line_say(struct line *line, struct buf payload)
+{
+    fake_walsender_send_data(&line->fake, line->position, LINE_SERVER_END, BYTES_COMMIT_TIME,
+                             payload.data, payload.size);
+    line->position++;
+    buf_done(&payload);
+}
+
+static inline void line_begin(struct line *line, uint64_t final_lsn)
+{
+    line_say(line, bytes_begin(final_lsn, (uint32_t)final_lsn));
+}
+
+static inline void line_relation(struct line *line)
+{
+    line_say(line, bytes_relation(LINE_TABLE_OID, "orders"));
+}
+
+static inline void line_row(struct line *line, const char *text)
+{
+    line_say(line, bytes_insert(LINE_TABLE_OID, slice_of(text)));
+}
+
+/* A Commit's end lies behind the final LSN of its Begin. */
+static inline void line_commit(struct line *line, uint64_t final_lsn)
+{
+    line_say(line, bytes_commit(final_lsn, final_lsn + 10));
+}
+
+static inline void line_transaction(struct line *line, uint64_t final_lsn, const char *text)
+{
+    line_begin(line, final_lsn);
+    line_relation(line);
+    line_row(line, text);
+    line_commit(line, final_lsn);
+}
+
+static inline void line_keepalive(struct line *line, uint64_t end, bool reply)
+{
+    fake_walsender_send_keepalive(&line->fake, end, BYTES_COMMIT_TIME, reply);
+}
+
+/* ---- what the server hears ---- */
+
+/* 'd' = a status, 'c' = CopyDone, 'X' = it leaves, 0 = the end. */
+static inline char line_hear(struct line *line, int64_t *out_clock)
+{
+    char body[FAKE_MESSAGE_MAX];
+    size_t size = 0;
+    char type = fake_walsender_receive(&line->fake, body, &size);
+    if (type != 'd')
+        return type;
+    struct reader reader = reader_init((struct slice){ body, size });
+    assert_int_equal(reader_u8(&reader), 'r');
+    (void)reader_u64(&reader);
+    uint64_t flushed = reader_u64(&reader);
+    (void)reader_u64(&reader);
+    *out_clock = (int64_t)reader_u64(&reader);
+    assert_true(flushed >= line->flushed);
+    if (flushed > line->allowed)
+        fail_msg("confirmed %" PRIu64 ", allowed is %" PRIu64, flushed, line->allowed);
+    line->flushed = flushed;
+    return type;
+}
+
+/* Until a status that was made after this call. */
+static inline uint64_t line_flush_now(struct line *line)
+{
+    struct clock clock = clock_system();
+    server_time_t now = server_time_from_unix_us(clock_wall_us(&clock));
+    int64_t heard = 0;
+    while (heard <= now.value)
+        assert_int_equal(line_hear(line, &heard), 'd');
+    return line->flushed;
+}
+
+/* Allows it, and waits until it is confirmed. */
+static inline void line_expect_flush(struct line *line, uint64_t flushed)
+{
+    int64_t ignored;
+    line->allowed = flushed;
+    while (line->flushed < flushed)
+        assert_int_equal(line_hear(line, &ignored), 'd');
+}
+
+/* The pipeline has read every event, and nothing more than `flushed` is confirmed. */
+static inline void line_expect_still(struct line *line, uint64_t flushed)
+{
+    LINE_WAIT(scripted_delivery_read(&line->delivery));
+    assert_int_equal(line_flush_now(line), flushed);
+}
+
+static inline void line_expect_records(struct line *line, uint32_t count)
+{
+    LINE_WAIT(scripted_delivery_count(&line->delivery) >= count);
+    assert_int_equal(scripted_delivery_count(&line->delivery), count);
+}
+
+static inline void line_expect_record(struct line *line, uint32_t at, const char *key,
+                                      const char *value)
+{
+    const struct scripted_record record = scripted_delivery_record(&line->delivery, at);
+    assert_string_equal(record.key, key);
+    assert_string_equal(record.value, value);
+}
+
+/* Until the client's CopyDone, which is answered; then it must leave without another status. */
+static inline void line_expect_clean_end(struct line *line, uint64_t flushed)
+{
+    int64_t ignored;
+    char type;
+    while ((type = line_hear(line, &ignored)) == 'd')
+        continue;
+    assert_int_equal(type, 'c');
+    assert_int_equal(line->flushed, flushed);
+    fake_send(line->fake.fd, 'c', NULL, 0);
+    assert_int_equal(line_hear(line, &ignored), 'X');
+    line_join(line);
+    assert_int_equal(line->end, PIPELINE_STOPPED);
+    assert_int_equal(atomic_load(&line->status.confirmed_lsn), flushed);
+}
+
+static inline void line_expect_failure(struct line *line, enum error_class class, const char *code)
+{
+    line_join(line);
+    assert_int_equal(line->end, PIPELINE_FAILED);
+    assert_string_equal(line->err.code, code);
+    assert_string_equal(error_class_name(line->err.class), error_class_name(class));
+}
+
+static inline void line_expect_text(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL)
+        fail_msg("\"%s\" is not in \"%s\"", part, text);
+}
+
+#endif
