@@ -73,8 +73,7 @@ bool error_prefix(struct error *err, const char *format, ...)
     va_start(values, format);
     format_text(prefix, sizeof(prefix), format, values);
     va_end(values);
-    AUTO(char *, memory_free_p)
-    whole = text_format("%s: %s", prefix, err->text);
+    AUTO(char *, memory_free_p) whole = text_format("%s: %s", prefix, err->text);
     set_text(err->text, sizeof(err->text), whole);
     return false;
 }

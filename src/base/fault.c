@@ -132,10 +132,8 @@ static void parse_rows(void)
         list_names();
     while (*rows != '\0') {
         size_t size = strcspn(rows, ",");
-        AUTO(char *, memory_free_p)
-        row = memory_text_n(rows, size);
-        AUTO(char *, memory_free_p)
-        shown = memory_text(row);
+        AUTO(char *, memory_free_p) row = memory_text_n(rows, size);
+        AUTO(char *, memory_free_p) shown = memory_text(row);
         if (!parse_row(row))
             refuse(shown);
         rows += size + (rows[size] == ',');

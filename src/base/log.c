@@ -258,8 +258,7 @@ void log_write(struct log *log, enum log_level level, const char *message,
         return;
     }
     int saved_errno = errno;
-    AUTO(struct buf, buf_done)
-    line = buf_init(LINE_BYTES);
+    AUTO(struct buf, buf_done) line = buf_init(LINE_BYTES);
     append_head(&line, options, level, message);
     append_fields(&line, options->format, fields);
     if (!write_line(options->fd, buf_slice(&line)))

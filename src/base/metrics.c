@@ -184,8 +184,7 @@ struct metric *metrics_series(struct metrics *metrics, enum metric_kind kind, co
                               uint32_t label_count)
 {
     enum { LABELS_LIMIT_BYTES = 64 * 1024 };
-    AUTO(struct buf, buf_done)
-    text = buf_init(LABELS_LIMIT_BYTES);
+    AUTO(struct buf, buf_done) text = buf_init(LABELS_LIMIT_BYTES);
     append_labels(&text, labels, label_count);
     CHECK(!text.failed);
     pthread_mutex_lock(&metrics->lock);

@@ -96,8 +96,7 @@ static bool add_text(struct config_layers *layers, const char *name, struct slic
 bool config_load_text(const struct config_sources *sources, struct slice text,
                       struct config **out_config, struct config_problems *problems)
 {
-    AUTO(struct config_tree, config_node_tree_done)
-    tree = config_node_tree_init();
+    AUTO(struct config_tree, config_node_tree_done) tree = config_node_tree_init();
     struct config_layers layers = config_layer_init(&tree, problems);
     uint32_t before = problems->count + problems->left_out_count;
     const char *name = sources->file != NULL ? sources->file : "configuration";
@@ -106,8 +105,7 @@ bool config_load_text(const struct config_sources *sources, struct slice text,
     if (sources->environment != NULL)
         config_env_add(&layers, sources->environment);
     config_set_add(&layers, sources->sets, sources->set_count);
-    AUTO(struct config *, config_free_p)
-    config = config_new();
+    AUTO(struct config *, config_free_p) config = config_new();
     config_read_tree(config, &tree, layers.root, problems);
     config_check_all(config, problems);
     if (problems->count + problems->left_out_count > before)

@@ -166,8 +166,7 @@ static uint64_t table_hash(const struct config_table *table)
 static void check_tables(const struct check *check)
 {
     const struct config_tables *tables = &check->config->cdc_publication_tables;
-    AUTO(struct map, map_done)
-    seen = MAP_INIT;
+    AUTO(struct map, map_done) seen = MAP_INIT;
     for (uint32_t i = 0; i < tables->count; i++) {
         struct config_table *table = &tables->items[i];
         if (table->name == NULL)

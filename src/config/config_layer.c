@@ -170,8 +170,7 @@ struct config_node *config_layer_text(struct config_layers *layers, const char *
 {
     struct slice bytes = slice_of(text);
     if (is_quoted(bytes)) {
-        AUTO(struct config_problems, config_problems_done)
-        ignored = CONFIG_PROBLEMS_INIT;
+        AUTO(struct config_problems, config_problems_done) ignored = CONFIG_PROBLEMS_INIT;
         struct config_node *node;
         if (config_yaml_parse(layers->tree, bytes, source, &ignored, &node) &&
             node->kind == CONFIG_NODE_SCALAR)

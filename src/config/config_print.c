@@ -132,8 +132,7 @@ static void append_table(const struct config_table *table, uint32_t indent, stru
     const struct config_option *items = config_option_items(&count);
     const char *lead = "- ";
     for (uint32_t i = 0; i < count; i++) {
-        AUTO(struct buf, buf_done)
-        value = buf_init(out->limit_bytes);
+        AUTO(struct buf, buf_done) value = buf_init(out->limit_bytes);
         if (!append_value(&items[i], (const char *)table + items[i].offset, &value))
             continue;
         append_indent(indent, out);
@@ -171,8 +170,7 @@ static void append_option(const struct config *config, const struct config_optio
     const void *field = (const char *)config + option->offset;
     const char *name = strrchr(option->path, '.') + 1;
     const char *origin = config_origin(config, option->path);
-    AUTO(struct buf, buf_done)
-    value = buf_init(out->limit_bytes);
+    AUTO(struct buf, buf_done) value = buf_init(out->limit_bytes);
     bool set = append_value(option, field, &value);
     append_indent(indent, out);
     buf_append_format(out, set ? "%s:" : "# %s: not set", name);

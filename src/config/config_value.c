@@ -72,8 +72,7 @@ void config_value_unexpected(const struct config_reading *reading,
         config_problems_add(reading->problems, "", path, "unexpected");
         return;
     }
-    AUTO(struct buf, buf_done)
-    text = buf_init(EXPECTED_MAX_BYTES);
+    AUTO(struct buf, buf_done) text = buf_init(EXPECTED_MAX_BYTES);
     buf_append_text(&text, "expected ");
     config_option_expected(option, &text);
     append_got(option, node, &text);

@@ -271,8 +271,7 @@ bool config_yaml_parse(struct config_tree *tree, struct slice text,
     struct parse parse = { .tree = tree, .source = source, .problems = problems };
     if (text.size > CONFIG_YAML_MAX_BYTES)
         return problem_at(&parse, 1, "larger than 1 MiB", SLICE_NULL);
-    AUTO(yaml_parser_t, yaml_parser_delete)
-    yaml;
+    AUTO(yaml_parser_t, yaml_parser_delete) yaml;
     CHECK(yaml_parser_initialize(&yaml));
     yaml_parser_set_input_string(&yaml, (const unsigned char *)text.data, text.size);
     if (!parse_events(&parse, &yaml, text))

@@ -244,23 +244,30 @@ static enum emit (*const handle_kind[CHANGE_KIND_COUNT])(struct pipeline *) = {
 static void handle_failed(struct pipeline *pipeline)
 {
     const struct relation *relation = pipeline->change.relation;
+    const char *kind = change_kind_name(pipeline->change.kind);
+    struct lsn_text lsn = lsn_text(pipeline->txn.final_lsn);
     if (relation != NULL)
-        (void)error_prefix(&pipeline->error, "%s of table %.*s.%.*s, transaction at %s",
-                           change_kind_name(pipeline->change.kind), SLICE_ARGS(relation->schema),
-                           SLICE_ARGS(relation->name), lsn_text(pipeline->txn.final_lsn).text);
+        (void)error_prefix(&pipeline->error, "%s of table %.*s.%.*s, transaction at %s", kind,
+                           SLICE_ARGS(relation->schema), SLICE_ARGS(relation->name), lsn.text);
+    else
+        (void)error_prefix(&pipeline->error, "%s, transaction at %s", kind, lsn.text);
     fail(pipeline);
 }
 
 static void handle(struct pipeline *pipeline)
 {
-    enum emit emit =
-        in_order(pipeline) ? handle_kind[pipeline->change.kind](pipeline) : EMIT_FAILED;
+    if (!in_order(pipeline)) {
+        fail(pipeline);
+        return;
+    }
+    enum emit emit = handle_kind[pipeline->change.kind](pipeline);
     block(pipeline, BLOCKED_WAIT, emit == EMIT_WAIT);
     switch (emit) {
     case EMIT_OK:
         pipeline->has_change = false;
         status_count(&pipeline->with.status->changes[pipeline->change.kind], 1);
         (void)FAULT(after_handle);
+        send(pipeline); /* the outbox holds what became of one change, and views its relation */
         return;
     case EMIT_WAIT:
         return;
@@ -383,8 +390,6 @@ ON_PIPELINE_THREAD static void turn(struct pipeline *pipeline)
         receive(pipeline);
         if (pipeline->has_change && !pipeline->ended)
             handle(pipeline);
-        if (pipeline->outbox.count > 0 && !pipeline->ended)
-            send(pipeline);
         block_when_ring_full(pipeline);
     }
     if (!pipeline->ended)

@@ -123,8 +123,7 @@ void json_array_write(struct buf *out, struct slice text, char delimiter, value_
 {
     size_t start = out->size;
     const char *first = text.size > 0 ? text.data : "";
-    AUTO(struct buf, buf_done)
-    scratch = buf_init(text.size);
+    AUTO(struct buf, buf_done) scratch = buf_init(text.size);
     struct parser parser = {
         .at = first,
         .end = first + text.size,

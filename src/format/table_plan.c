@@ -94,8 +94,7 @@ static bool plan_key(struct table_plan *plan, const struct slice *names, uint16_
 bool table_plan_new(const struct relation *relation, const struct slice *key_names,
                     uint16_t key_count, struct table_plan **out_plan, struct error *err)
 {
-    AUTO(struct table_plan *, table_plan_free_p)
-    plan = memory_alloc(sizeof(*plan));
+    AUTO(struct table_plan *, table_plan_free_p) plan = memory_alloc(sizeof(*plan));
     plan->relation = relation;
     plan->arena = arena_init(ARENA_KEEP_BYTES);
     size_t name_size = relation->schema.size + relation->name.size + 1;

@@ -74,8 +74,7 @@ static char *expand(const struct topic_route *route, struct slice schema, struct
         [PLACEHOLDER_SCHEMA] = schema,
         [PLACEHOLDER_TABLE] = table,
     };
-    AUTO(struct buf, buf_done)
-    out = buf_init(EXPANDED_MAX_BYTES);
+    AUTO(struct buf, buf_done) out = buf_init(EXPANDED_MAX_BYTES);
     for (const char *at = route->topic_template; *at != '\0';) {
         int which = placeholder_at(at);
         if (which == PLACEHOLDER_COUNT) {
@@ -127,8 +126,8 @@ static bool add_pair(struct topic_route *route, const struct topic_route_pair *p
     if (fault != NULL)
         return error_set(err, ERROR_CONFIG, "topic_name_invalid",
                          "topic \"%s\" of table \"%s\": %s", pair->topic, pair->table, fault);
-    AUTO(char *, memory_free_p)
-    table = text_format("%s%s", strchr(pair->table, '.') == NULL ? "public." : "", pair->table);
+    AUTO(char *, memory_free_p) table =
+        text_format("%s%s", strchr(pair->table, '.') == NULL ? "public." : "", pair->table);
     const struct pair *known = find_pair(route, slice_of(table));
     if (known == NULL) {
         char *topic = memory_text(pair->topic);
@@ -145,8 +144,7 @@ static bool add_pair(struct topic_route *route, const struct topic_route_pair *p
 bool topic_route_new(const struct topic_route_options *options, struct topic_route **out_route,
                      struct error *err)
 {
-    AUTO(struct topic_route *, topic_route_free_p)
-    route = memory_alloc(sizeof(*route));
+    AUTO(struct topic_route *, topic_route_free_p) route = memory_alloc(sizeof(*route));
     route->unmapped = options->unmapped;
     route->topic_template = memory_text(options->topic_template);
     route->database = memory_text(options->database != NULL ? options->database : "");
@@ -177,8 +175,7 @@ void topic_route_free(struct topic_route *route)
 static bool find_by_template(const struct topic_route *route, struct slice schema,
                              struct slice table, char **out_topic, struct error *err)
 {
-    AUTO(char *, memory_free_p)
-    topic = expand(route, schema, table);
+    AUTO(char *, memory_free_p) topic = expand(route, schema, table);
     const char *fault = name_fault(topic);
     if (fault == NULL) {
         *out_topic = TAKE(topic);
@@ -193,8 +190,8 @@ static bool find_by_template(const struct topic_route *route, struct slice schem
 bool topic_route_find(const struct topic_route *route, struct slice schema, struct slice table,
                       char **out_topic, struct error *err)
 {
-    AUTO(char *, memory_free_p)
-    name = text_format("%.*s.%.*s", SLICE_ARGS(schema), SLICE_ARGS(table));
+    AUTO(char *, memory_free_p) name =
+        text_format("%.*s.%.*s", SLICE_ARGS(schema), SLICE_ARGS(table));
     const struct pair *pair = find_pair(route, slice_of(name));
     if (pair != NULL) {
         *out_topic = memory_text(pair->topic);

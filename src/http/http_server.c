@@ -89,8 +89,7 @@ static enum MHD_Result send_response(struct MHD_Connection *connection,
 static enum MHD_Result respond(const struct http_server *server, struct MHD_Connection *connection,
                                const char *path, bool allowed)
 {
-    AUTO(struct buf, buf_done)
-    body = buf_init(HTTP_BODY_LIMIT_BYTES);
+    AUTO(struct buf, buf_done) body = buf_init(HTTP_BODY_LIMIT_BYTES);
     struct http_response response = { .status = MHD_HTTP_OK,
                                       .content_type = "text/plain; charset=utf-8",
                                       .body = &body };

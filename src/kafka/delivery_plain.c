@@ -62,8 +62,7 @@ static uint64_t in_flight(const _Atomic uint64_t *counter)
 static bool make_producer(struct delivery_plain *plain, struct producer **out_producer,
                           struct error *err)
 {
-    AUTO(struct producer *, producer_free_p)
-    producer = NULL;
+    AUTO(struct producer *, producer_free_p) producer = NULL;
     struct producer_setup setup = {
         .conf = plain->conf,
         .partitioner = plain->partitioner,
@@ -449,8 +448,7 @@ bool delivery_plain_new(const struct producer_options *options, struct delivery 
     if (!producer_options_build(options, &conf, err))
         return false;
     struct delivery_plain *plain = memory_alloc(sizeof *plain);
-    AUTO(struct delivery *, delivery_free_p)
-    delivery = &plain->delivery;
+    AUTO(struct delivery *, delivery_free_p) delivery = &plain->delivery;
     delivery->ops = &plain_ops;
     plain->conf = conf;
     plain->partitioner = partitioner_find(options->balancer);

@@ -99,10 +99,8 @@ bool producer_new(const struct producer_setup *setup, struct producer **out_prod
 {
     if (!rehearse(setup->conf, err))
         return false;
-    AUTO(struct producer *, producer_free_p)
-    producer = memory_alloc(sizeof *producer);
-    AUTO(rd_kafka_conf_t *, rd_kafka_conf_destroy_p)
-    conf = rd_kafka_conf_dup(setup->conf);
+    AUTO(struct producer *, producer_free_p) producer = memory_alloc(sizeof *producer);
+    AUTO(rd_kafka_conf_t *, rd_kafka_conf_destroy_p) conf = rd_kafka_conf_dup(setup->conf);
     producer->partitioner = setup->partitioner;
     producer->watch = wire_watch_new(setup->wake_fd, !conf_is(conf, "acks", "0"));
     if (!prepare_conf(producer, conf, setup->batch_bytes, err) ||

@@ -282,8 +282,7 @@ bool producer_options_build(const struct producer_options *options, rd_kafka_con
 {
     if (!check_fields(options, err))
         return false;
-    AUTO(rd_kafka_conf_t *, rd_kafka_conf_destroy_p)
-    conf = rd_kafka_conf_new();
+    AUTO(rd_kafka_conf_t *, rd_kafka_conf_destroy_p) conf = rd_kafka_conf_new();
     for (size_t i = 0; i < COUNT_OF(defaults); i++)
         if (!set_property(conf, defaults[i].name, defaults[i].value, err))
             return false;

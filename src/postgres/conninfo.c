@@ -131,8 +131,7 @@ static void append_settings(struct buf *out, const struct db_conn_options *optio
 bool conninfo_append(struct buf *out, const struct db_conn_options *options, bool only_primary,
                      const char *password, struct error *err)
 {
-    AUTO(struct buf, buf_done)
-    switches = buf_init(SWITCHES_MAX_BYTES);
+    AUTO(struct buf, buf_done) switches = buf_init(SWITCHES_MAX_BYTES);
     append_switches(&switches, options);
     append_settings(out, options, only_primary, buf_text(&switches));
     /* The password comes last, into memory that does not move any more. */

@@ -79,8 +79,7 @@ static void append_message(struct buf *out, const char *message)
 
 static void set_lost(const PGconn *pg, const char *doing, struct error *err)
 {
-    AUTO(struct buf, buf_done)
-    message = buf_init(MESSAGE_MAX_BYTES);
+    AUTO(struct buf, buf_done) message = buf_init(MESSAGE_MAX_BYTES);
     append_message(&message, PQerrorMessage(pg));
     (void)error_set(err, ERROR_RECONNECT, "connection_lost",
                     "%s: the connection to PostgreSQL at %s:%s is lost: %s", doing, PQhost(pg),
@@ -110,8 +109,7 @@ bool db_conn_error(const struct db_conn *conn, const PGresult *result, const cha
         set_lost(conn->pg, doing, err);
         return false;
     }
-    AUTO(struct buf, buf_done)
-    message = buf_init(MESSAGE_MAX_BYTES);
+    AUTO(struct buf, buf_done) message = buf_init(MESSAGE_MAX_BYTES);
     append_message(&message, primary != NULL ? primary : PQerrorMessage(conn->pg));
     (void)error_set(err, lost && rule->class == ERROR_RETRY ? ERROR_RECONNECT : rule->class,
                     sqlstate, "%s: %s (SQLSTATE %s)", doing, buf_text(&message), sqlstate);
@@ -138,8 +136,7 @@ static bool connecting_failed(const struct db_conn_options *options, const PGcon
                               struct error *err)
 {
     char sqlstate[SQLSTATE_SIZE];
-    AUTO(struct buf, buf_done)
-    message = buf_init(MESSAGE_MAX_BYTES);
+    AUTO(struct buf, buf_done) message = buf_init(MESSAGE_MAX_BYTES);
     sqlstate_of_message(PQerrorMessage(pg), sqlstate);
     append_message(&message, PQerrorMessage(pg));
     bool needs_password = sqlstate[0] == '\0' && PQconnectionNeedsPassword(pg) != 0;
@@ -259,8 +256,7 @@ static bool settle_session(struct db_conn *conn, struct error *err)
 {
     const char *date_style = PQparameterStatus(conn->pg, "DateStyle");
     const char *time_zone = PQparameterStatus(conn->pg, "TimeZone");
-    AUTO(struct buf, buf_done)
-    sql = buf_init(SETTINGS_MAX_BYTES);
+    AUTO(struct buf, buf_done) sql = buf_init(SETTINGS_MAX_BYTES);
     if (date_style != NULL && strncmp(date_style, "ISO", 3) != 0)
         buf_append_text(&sql, "SET datestyle = 'ISO';");
     if (time_zone != NULL && strcmp(time_zone, "UTC") != 0)
@@ -272,8 +268,7 @@ static bool settle_session(struct db_conn *conn, struct error *err)
 
 static bool service_failed(const PGconn *pg, struct error *err)
 {
-    AUTO(struct buf, buf_done)
-    message = buf_init(MESSAGE_MAX_BYTES);
+    AUTO(struct buf, buf_done) message = buf_init(MESSAGE_MAX_BYTES);
     append_message(&message, PQerrorMessage(pg));
     (void)error_set(err, ERROR_CONFIG, "pg_service", "connect to PostgreSQL: %s",
                     buf_text(&message));
@@ -283,8 +278,7 @@ static bool service_failed(const PGconn *pg, struct error *err)
 static bool start_connecting(const struct db_conn_options *options, bool only_primary,
                              const char *password, struct db_conn *conn, struct error *err)
 {
-    AUTO(struct buf, wipe_and_release)
-    conninfo = buf_init(CONNINFO_MAX_BYTES);
+    AUTO(struct buf, wipe_and_release) conninfo = buf_init(CONNINFO_MAX_BYTES);
     if (!conninfo_append(&conninfo, options, only_primary, password, err))
         return false;
     conn->pg = PQconnectStart(buf_text(&conninfo));
@@ -438,8 +432,7 @@ static bool is_success(const PGresult *result)
 static bool collect_result(struct db_conn *conn, mono_ms_t until, const char *doing,
                            PGresult **out_result, struct error *err)
 {
-    AUTO(PGresult *, db_conn_clear_p)
-    kept = NULL;
+    AUTO(PGresult *, db_conn_clear_p) kept = NULL;
     for (;;) {
         while (PQisBusy(conn->pg) != 0) {
             if (!wait_for_answer(conn, POLLIN, until, doing, err))
@@ -470,8 +463,7 @@ static bool collect_result(struct db_conn *conn, mono_ms_t until, const char *do
 static bool run_statement(struct db_conn *conn, int64_t deadline_ms, const char *sql, int sent,
                           PGresult **out_result, struct error *err)
 {
-    AUTO(char *, memory_free_p)
-    doing = text_format("%.*s", SHOWN_SQL_LENGTH, sql);
+    AUTO(char *, memory_free_p) doing = text_format("%.*s", SHOWN_SQL_LENGTH, sql);
     if (sent == 0)
         return db_conn_error(conn, NULL, doing, err);
     mono_ms_t until = deadline_after(deadline_ms);
@@ -509,8 +501,7 @@ static bool hand_out_quoted(struct db_conn *conn, char *quoted, const char *what
                             struct error *err)
 {
     if (quoted == NULL) {
-        AUTO(struct buf, buf_done)
-        message = buf_init(MESSAGE_MAX_BYTES);
+        AUTO(struct buf, buf_done) message = buf_init(MESSAGE_MAX_BYTES);
         append_message(&message, PQerrorMessage(conn->pg));
         return error_set(err, ERROR_CONFIG, "unquotable", "a %s cannot be quoted: %s", what,
                          buf_text(&message));
@@ -535,8 +526,7 @@ bool db_conn_literal(struct db_conn *conn, const char *text, char **out_quoted, 
 
 bool db_conn_identify(struct db_conn *conn, struct db_conn_system *out_system, struct error *err)
 {
-    AUTO(PGresult *, db_conn_clear_p)
-    result = NULL;
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
     if (!db_conn_simple(conn, CONNECT_TIMEOUT_MS, "IDENTIFY_SYSTEM", &result, err))
         return false;
     struct db_conn_system system = { .timeline = 0 };

@@ -83,8 +83,7 @@ static void append_operations(struct buf *out, uint32_t bits)
 static bool append_identifier(struct db_conn *conn, struct buf *out, const char *name,
                               struct error *err)
 {
-    AUTO(char *, memory_free_p)
-    quoted = NULL;
+    AUTO(char *, memory_free_p) quoted = NULL;
     if (!db_conn_identifier(conn, name, &quoted, err))
         return false;
     buf_append_text(out, quoted);
@@ -132,8 +131,7 @@ static bool finish_sql(struct buf *sql, char **out_sql, struct error *err)
 static bool creation_sql(const struct ensurer *ensurer, char **out_sql, struct error *err)
 {
     const struct publication_options *options = ensurer->options;
-    AUTO(struct buf, buf_done)
-    sql = buf_init(SQL_MAX_BYTES);
+    AUTO(struct buf, buf_done) sql = buf_init(SQL_MAX_BYTES);
     buf_append_format(&sql, "CREATE PUBLICATION %s FOR ", ensurer->quoted_name);
     if (options->table_count == 0)
         buf_append_text(&sql, "ALL TABLES");
@@ -148,8 +146,7 @@ static bool creation_sql(const struct ensurer *ensurer, char **out_sql, struct e
 
 static bool set_tables_sql(const struct ensurer *ensurer, char **out_sql, struct error *err)
 {
-    AUTO(struct buf, buf_done)
-    sql = buf_init(SQL_MAX_BYTES);
+    AUTO(struct buf, buf_done) sql = buf_init(SQL_MAX_BYTES);
     buf_append_format(&sql, "ALTER PUBLICATION %s SET ", ensurer->quoted_name);
     if (!append_tables(ensurer, &sql, err))
         return false;
@@ -161,8 +158,7 @@ static bool set_tables_sql(const struct ensurer *ensurer, char **out_sql, struct
 
 static bool look(const struct ensurer *ensurer, struct state *out_state, struct error *err)
 {
-    AUTO(PGresult *, db_conn_clear_p)
-    result = NULL;
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
     if (!db_conn_query(ensurer->conn, STATEMENT_DEADLINE_MS,
                        "SELECT oid, puballtables, pubviaroot, pubinsert, pubupdate, pubdelete,"
                        " pubtruncate FROM pg_catalog.pg_publication WHERE pubname = $1",
@@ -188,8 +184,7 @@ static bool check_may_create(const struct ensurer *ensurer, struct error *err)
     const struct publication_options *options = ensurer->options;
     if (options->create_if_not_exists && !options->slot_exists)
         return true;
-    AUTO(char *, memory_free_p)
-    sql = NULL;
+    AUTO(char *, memory_free_p) sql = NULL;
     if (!creation_sql(ensurer, &sql, err))
         return false;
     if (!options->slot_exists) {
@@ -212,14 +207,13 @@ static bool check_may_create(const struct ensurer *ensurer, struct error *err)
 /* True with *out_created false: somebody was faster. */
 static bool create(const struct ensurer *ensurer, bool *out_created, struct error *err)
 {
-    AUTO(char *, memory_free_p)
-    sql = NULL;
+    AUTO(char *, memory_free_p) sql = NULL;
     if (!creation_sql(ensurer, &sql, err))
         return false;
     struct error failure = ERROR_INIT;
     if (db_conn_simple(ensurer->conn, STATEMENT_DEADLINE_MS, sql, NULL, &failure)) {
-        AUTO(char *, memory_free_p)
-        text = text_format("publication %s created", ensurer->quoted_name);
+        AUTO(char *, memory_free_p) text =
+            text_format("publication %s created", ensurer->quoted_name);
         ensurer->note(ensurer->self, false, text, sql);
         *out_created = true;
         return true;
@@ -250,10 +244,8 @@ static bool note_options_drift(const struct ensurer *ensurer, const struct state
     bool same_root = state->via_partition_root == options->via_partition_root;
     if (state->operations == wanted && same_root)
         return true;
-    AUTO(struct buf, buf_done)
-    text = buf_init(SQL_MAX_BYTES);
-    AUTO(struct buf, buf_done)
-    sql = buf_init(SQL_MAX_BYTES);
+    AUTO(struct buf, buf_done) text = buf_init(SQL_MAX_BYTES);
+    AUTO(struct buf, buf_done) sql = buf_init(SQL_MAX_BYTES);
     buf_append_format(&text, "publication %s ", ensurer->quoted_name);
     buf_append_format(&sql, "ALTER PUBLICATION %s SET (", ensurer->quoted_name);
     if (state->operations != wanted) {
@@ -283,19 +275,18 @@ static bool note_options_drift(const struct ensurer *ensurer, const struct state
 static bool note_kind_drift(const struct ensurer *ensurer, const struct state *state,
                             struct error *err)
 {
-    AUTO(char *, memory_free_p)
-    sql = NULL;
+    AUTO(char *, memory_free_p) sql = NULL;
     if (!creation_sql(ensurer, &sql, err))
         return false;
-    AUTO(char *, memory_free_p)
-    text = text_format("publication %s %s", ensurer->quoted_name,
-                       state->all_tables ? "is FOR ALL TABLES, a list of tables is configured"
-                                         : "has a list of tables, all tables are configured");
-    AUTO(char *, memory_free_p)
-    advice = text_format("PostgreSQL cannot change this: drop the slot and the publication, create "
-                         "the publication anew, then start again, which creates the slot; or "
-                         "change cdc.publication.tables: DROP PUBLICATION %s; %s",
-                         ensurer->quoted_name, sql);
+    AUTO(char *, memory_free_p) text =
+        text_format("publication %s %s", ensurer->quoted_name,
+                    state->all_tables ? "is FOR ALL TABLES, a list of tables is configured"
+                                      : "has a list of tables, all tables are configured");
+    AUTO(char *, memory_free_p) advice =
+        text_format("PostgreSQL cannot change this: drop the slot and the publication, create "
+                    "the publication anew, then start again, which creates the slot; or "
+                    "change cdc.publication.tables: DROP PUBLICATION %s; %s",
+                    ensurer->quoted_name, sql);
     ensurer->note(ensurer->self, true, text, advice);
     return true;
 }
@@ -377,8 +368,7 @@ static bool has_same_columns(const PGresult *members, const struct publication_t
 static bool is_covered(const struct ensurer *ensurer, const struct publication_table *table,
                        bool *out_covered, struct error *err)
 {
-    AUTO(PGresult *, db_conn_clear_p)
-    result = NULL;
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
     const char *const parameters[] = { ensurer->options->name, table->schema, table->name };
     if (!db_conn_query(ensurer->conn, STATEMENT_DEADLINE_MS, covered_sql, COUNT_OF(parameters),
                        parameters, &result, err))
@@ -428,8 +418,7 @@ static bool find_schemas(const struct ensurer *ensurer, const char *oid, struct 
 {
     if (ensurer->conn->server_version < COLUMN_LIST_SERVER)
         return true;
-    AUTO(PGresult *, db_conn_clear_p)
-    result = NULL;
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
     if (!db_conn_query(ensurer->conn, STATEMENT_DEADLINE_MS, schemas_sql, 1, &oid, &result, err))
         return false;
     for (int row = 0; row < PQntuples(result); row++)
@@ -440,16 +429,13 @@ static bool find_schemas(const struct ensurer *ensurer, const char *oid, struct 
 
 static bool note_tables_drift(const struct ensurer *ensurer, const char *oid, struct error *err)
 {
-    AUTO(PGresult *, db_conn_clear_p)
-    members = NULL;
+    AUTO(PGresult *, db_conn_clear_p) members = NULL;
     bool has_lists = ensurer->conn->server_version >= COLUMN_LIST_SERVER;
     if (!db_conn_query(ensurer->conn, STATEMENT_DEADLINE_MS,
                        has_lists ? members_sql : members_sql_14, 1, &oid, &members, err))
         return false;
-    AUTO(struct buf, buf_done)
-    findings = buf_init(SQL_MAX_BYTES);
-    AUTO(char *, memory_free_p)
-    sql = NULL;
+    AUTO(struct buf, buf_done) findings = buf_init(SQL_MAX_BYTES);
+    AUTO(char *, memory_free_p) sql = NULL;
     if (!find_lacking(ensurer, members, &findings, err) ||
         !find_schemas(ensurer, oid, &findings, err))
         return false;
@@ -458,9 +444,8 @@ static bool note_tables_drift(const struct ensurer *ensurer, const char *oid, st
         return true;
     if (!set_tables_sql(ensurer, &sql, err))
         return false;
-    AUTO(char *, memory_free_p)
-    text = text_format("publication %s is not as configured: it %s", ensurer->quoted_name,
-                       buf_text(&findings));
+    AUTO(char *, memory_free_p) text = text_format("publication %s is not as configured: it %s",
+                                                   ensurer->quoted_name, buf_text(&findings));
     ensurer->note(ensurer->self, true, text, sql);
     return true;
 }
@@ -542,8 +527,7 @@ bool publication_ensure(struct db_conn *conn, const struct publication_options *
 bool publication_each_table(struct db_conn *conn, const char *name, publication_visit_fn *visit,
                             void *self, struct error *err)
 {
-    AUTO(PGresult *, db_conn_clear_p)
-    result = NULL;
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
     if (!db_conn_query(conn, STATEMENT_DEADLINE_MS,
                        "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables"
                        " WHERE pubname = $1 ORDER BY 1, 2",

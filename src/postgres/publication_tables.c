@@ -57,10 +57,8 @@ static const char *table_problem(const PGresult *result, int row)
 static bool query_tables(struct db_conn *conn, const struct publication_options *options,
                          PGresult **out_result, struct error *err)
 {
-    AUTO(struct buf, buf_done)
-    schemas = buf_init(ARRAY_MAX_BYTES);
-    AUTO(struct buf, buf_done)
-    names = buf_init(ARRAY_MAX_BYTES);
+    AUTO(struct buf, buf_done) schemas = buf_init(ARRAY_MAX_BYTES);
+    AUTO(struct buf, buf_done) names = buf_init(ARRAY_MAX_BYTES);
     for (uint32_t i = 0; i < options->table_count; i++) {
         append_item(&schemas, options->tables[i].schema);
         append_item(&names, options->tables[i].name);
@@ -78,14 +76,12 @@ static bool check_tables(struct db_conn *conn, const struct publication_options 
 {
     if (options->table_count == 0)
         return true;
-    AUTO(PGresult *, db_conn_clear_p)
-    result = NULL;
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
     if (!query_tables(conn, options, &result, err))
         return error_prefix(err, "look at the tables of publication \"%s\"", options->name);
     if (PQntuples(result) == 0)
         return true;
-    AUTO(struct buf, buf_done)
-    problems = buf_init(ARRAY_MAX_BYTES);
+    AUTO(struct buf, buf_done) problems = buf_init(ARRAY_MAX_BYTES);
     for (int row = 0; row < PQntuples(result); row++)
         buf_append_format(&problems, "%s\"%s\".\"%s\" %s", row == 0 ? "" : "; ",
                           PQgetvalue(result, row, 0), PQgetvalue(result, row, 1),
@@ -109,12 +105,9 @@ static uint32_t count_columns(const struct publication_options *options)
 static bool query_columns(struct db_conn *conn, const struct publication_options *options,
                           PGresult **out_result, struct error *err)
 {
-    AUTO(struct buf, buf_done)
-    schemas = buf_init(ARRAY_MAX_BYTES);
-    AUTO(struct buf, buf_done)
-    names = buf_init(ARRAY_MAX_BYTES);
-    AUTO(struct buf, buf_done)
-    columns = buf_init(ARRAY_MAX_BYTES);
+    AUTO(struct buf, buf_done) schemas = buf_init(ARRAY_MAX_BYTES);
+    AUTO(struct buf, buf_done) names = buf_init(ARRAY_MAX_BYTES);
+    AUTO(struct buf, buf_done) columns = buf_init(ARRAY_MAX_BYTES);
     for (uint32_t i = 0; i < options->table_count; i++) {
         const struct publication_table *table = &options->tables[i];
         for (uint32_t c = 0; c < table->column_count; c++) {
@@ -142,14 +135,12 @@ static bool check_columns(struct db_conn *conn, const struct publication_options
                         conn->server_version / 10000);
         return error_advise(err, "remove cdc.publication.tables[].columns");
     }
-    AUTO(PGresult *, db_conn_clear_p)
-    result = NULL;
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
     if (!query_columns(conn, options, &result, err))
         return error_prefix(err, "look at the columns of publication \"%s\"", options->name);
     if (PQntuples(result) == 0)
         return true;
-    AUTO(struct buf, buf_done)
-    missing = buf_init(ARRAY_MAX_BYTES);
+    AUTO(struct buf, buf_done) missing = buf_init(ARRAY_MAX_BYTES);
     for (int row = 0; row < PQntuples(result); row++)
         buf_append_format(&missing, "%s\"%s\".\"%s\".\"%s\"", row == 0 ? "" : ", ",
                           PQgetvalue(result, row, 0), PQgetvalue(result, row, 1),

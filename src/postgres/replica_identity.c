@@ -115,12 +115,9 @@ static struct target read_target(const PGresult *result, int row)
 static bool build_sql(struct db_conn *conn, const struct target *target,
                       const struct identity_kind *kind, char **out_sql, struct error *err)
 {
-    AUTO(char *, memory_free_p)
-    schema = NULL;
-    AUTO(char *, memory_free_p)
-    name = NULL;
-    AUTO(char *, memory_free_p)
-    index = NULL;
+    AUTO(char *, memory_free_p) schema = NULL;
+    AUTO(char *, memory_free_p) name = NULL;
+    AUTO(char *, memory_free_p) index = NULL;
     if (!db_conn_identifier(conn, target->schema, &schema, err) ||
         !db_conn_identifier(conn, target->name, &name, err) ||
         (kind->code == 'i' && !db_conn_identifier(conn, target->wanted_index, &index, err)))
@@ -148,17 +145,14 @@ static bool may_be_left(const char *sqlstate)
 static bool apply(struct db_conn *conn, struct target *target, const struct identity_kind *kind,
                   const struct reporter *reporter, struct error *err)
 {
-    AUTO(char *, memory_free_p)
-    alter = NULL;
+    AUTO(char *, memory_free_p) alter = NULL;
     if (!build_sql(conn, target, kind, &alter, err))
         return false;
     /* One message is one transaction, so that SET LOCAL reaches the ALTER and ends with it. */
-    AUTO(char *, memory_free_p)
-    sql = text_format("SET LOCAL lock_timeout = '2s'; %s", alter);
+    AUTO(char *, memory_free_p) sql = text_format("SET LOCAL lock_timeout = '2s'; %s", alter);
     struct error failure = ERROR_INIT;
     if (db_conn_simple(conn, STATEMENT_DEADLINE_MS, sql, NULL, &failure)) {
-        AUTO(char *, memory_free_p)
-        text =
+        AUTO(char *, memory_free_p) text =
             text_format("replica identity of \"%s\".\"%s\" changed from %s to %s", target->schema,
                         target->name, name_of_code(target->identity), kind->name);
         reporter->note(reporter->self, false, text, alter);
@@ -173,11 +167,10 @@ static bool apply(struct db_conn *conn, struct target *target, const struct iden
             *err = failure;
         return false;
     }
-    AUTO(char *, memory_free_p)
-    text = text_format("replica identity of \"%s\".\"%s\" is %s, not %s, and could not be changed: "
-                       "%s",
-                       target->schema, target->name, name_of_code(target->identity), kind->name,
-                       failure.text);
+    AUTO(char *, memory_free_p) text = text_format(
+        "replica identity of \"%s\".\"%s\" is %s, not %s, and could not be changed: "
+        "%s",
+        target->schema, target->name, name_of_code(target->identity), kind->name, failure.text);
     reporter->note(reporter->self, true, text, alter);
     return true;
 }
@@ -185,9 +178,9 @@ static bool apply(struct db_conn *conn, struct target *target, const struct iden
 static bool index_missing(const struct publication_table *table, const struct target *target,
                           const struct reporter *reporter, struct error *err)
 {
-    AUTO(char *, memory_free_p)
-    text = text_format("table \"%s\".\"%s\" has no index \"%s\" for its replica identity",
-                       target->schema, target->name, table->replica_identity_index);
+    AUTO(char *, memory_free_p) text =
+        text_format("table \"%s\".\"%s\" has no index \"%s\" for its replica identity",
+                    target->schema, target->name, table->replica_identity_index);
     if (!target->is_leaf) {
         (void)error_set(err, ERROR_HALT, "index_missing", "%s", text);
         return error_advise(err,
@@ -217,17 +210,15 @@ static bool rows_are_known(const struct target *target)
 static bool warn_unknown_rows(struct db_conn *conn, const struct target *target,
                               const struct reporter *reporter, struct error *err)
 {
-    AUTO(char *, memory_free_p)
-    sql = NULL;
+    AUTO(char *, memory_free_p) sql = NULL;
     if (!build_sql(conn, target, &kinds[1], &sql, err))
         return false;
-    AUTO(char *, memory_free_p)
-    text = text_format("PostgreSQL refuses UPDATE and DELETE on \"%s\".\"%s\" while it is "
-                       "published: its replica identity is %s%s",
-                       target->schema, target->name, name_of_code(target->identity),
-                       target->identity == 'd' ? " and it has no primary key" : "");
-    AUTO(char *, memory_free_p)
-    advice = text_format("add a primary key, or: %s", sql);
+    AUTO(char *, memory_free_p) text =
+        text_format("PostgreSQL refuses UPDATE and DELETE on \"%s\".\"%s\" while it is "
+                    "published: its replica identity is %s%s",
+                    target->schema, target->name, name_of_code(target->identity),
+                    target->identity == 'd' ? " and it has no primary key" : "");
+    AUTO(char *, memory_free_p) advice = text_format("add a primary key, or: %s", sql);
     reporter->note(reporter->self, true, text, advice);
     return true;
 }
@@ -266,8 +257,7 @@ bool replica_identity_ensure(struct db_conn *conn, const struct publication_tabl
                                        kind != NULL && kind->code == 'i'
                                            ? table->replica_identity_index
                                            : NULL };
-    AUTO(PGresult *, db_conn_clear_p)
-    result = NULL;
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
     if (!db_conn_query(conn, STATEMENT_DEADLINE_MS, targets_sql, COUNT_OF(parameters), parameters,
                        &result, err))
         return error_prefix(err, "look at the replica identity of \"%s\".\"%s\"", table->schema,

@@ -120,8 +120,7 @@ static bool read_sight(const PGresult *result, struct slot_sight *out_sight)
 bool slot_look(struct db_conn *conn, const char *name, struct slot_sight *out_sight,
                struct error *err)
 {
-    AUTO(PGresult *, db_conn_clear_p)
-    result = NULL;
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
     if (!db_conn_query(conn, LOOK_DEADLINE_MS, look_sql(conn->server_version), 1, &name, &result,
                        err))
         return error_prefix(err, "look at replication slot \"%s\"", name);
@@ -226,8 +225,7 @@ static const char cancel_sql[] =
 
 static bool ask_session(struct creation *creation, const char *sql, PGresult **out_result)
 {
-    AUTO(char *, memory_free_p)
-    pid = text_format("%d", creation->walsender_pid);
+    AUTO(char *, memory_free_p) pid = text_format("%d", creation->walsender_pid);
     const char *const parameters[] = { pid };
     if (!creation->session_failed)
         creation->session_failed = !db_conn_query(creation->session, WAITING_DEADLINE_MS, sql, 1,
@@ -237,8 +235,7 @@ static bool ask_session(struct creation *creation, const char *sql, PGresult **o
 
 static void report_waiting(struct creation *creation, int64_t waited_ms)
 {
-    AUTO(PGresult *, db_conn_clear_p)
-    result = NULL;
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
     int64_t pid = 0;
     const char *application = "";
     if (ask_session(creation, blockers_sql, &result) && PQntuples(result) == 1 &&
@@ -302,16 +299,14 @@ static bool creation_failed(const char *name, struct error *err)
 static bool send_creation(struct creation *creation, const char *name, lsn_t *out_consistent_point,
                           struct error *err)
 {
-    AUTO(char *, memory_free_p)
-    quoted = NULL;
+    AUTO(char *, memory_free_p) quoted = NULL;
     if (!db_conn_identifier(creation->replication, name, &quoted, err))
         return false;
-    AUTO(char *, memory_free_p)
-    sql = text_format("CREATE_REPLICATION_SLOT %s LOGICAL pgoutput %s", quoted,
-                      creation->replication->server_version >= 150000 ? "(SNAPSHOT 'nothing')"
-                                                                      : "NOEXPORT_SNAPSHOT");
-    AUTO(PGresult *, db_conn_clear_p)
-    result = NULL;
+    AUTO(char *, memory_free_p) sql =
+        text_format("CREATE_REPLICATION_SLOT %s LOGICAL pgoutput %s", quoted,
+                    creation->replication->server_version >= 150000 ? "(SNAPSHOT 'nothing')"
+                                                                    : "NOEXPORT_SNAPSHOT");
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
     if (!db_conn_simple(creation->replication, 0, sql, &result, err)) {
         if (err->class == ERROR_STOPPED || err->class == ERROR_RECONNECT)
             abandon_creation(creation, quoted, err);
@@ -329,8 +324,7 @@ static bool send_creation(struct creation *creation, const char *name, lsn_t *ou
 
 static bool check_wal_level(struct db_conn *session, struct error *err)
 {
-    AUTO(PGresult *, db_conn_clear_p)
-    result = NULL;
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
     if (!db_conn_query(session, LOOK_DEADLINE_MS, "SELECT pg_catalog.current_setting('wal_level')",
                        0, NULL, &result, err))
         return false;

@@ -57,10 +57,8 @@ static void append_literal(struct buf *command, const char *text)
 static bool build_command(const struct wal_stream_options *options, struct db_conn *conn,
                           lsn_t from, struct buf *command, struct error *err)
 {
-    AUTO(char *, memory_free_p)
-    slot = NULL;
-    AUTO(char *, memory_free_p)
-    publication = NULL;
+    AUTO(char *, memory_free_p) slot = NULL;
+    AUTO(char *, memory_free_p) publication = NULL;
     if (!db_conn_identifier(conn, options->slot, &slot, err) ||
         !db_conn_identifier(conn, options->publication, &publication, err))
         return false;
@@ -120,8 +118,7 @@ static bool refused(struct db_conn *conn, const PGresult *result, const char *do
         struct error ignored = ERROR_INIT;
         if (!wait_for_result(conn, doing, &ignored))
             return false;
-        AUTO(PGresult *, db_conn_clear_p)
-        rest = PQgetResult(conn->pg);
+        AUTO(PGresult *, db_conn_clear_p) rest = PQgetResult(conn->pg);
         if (rest == NULL)
             return false;
     }
@@ -134,8 +131,7 @@ static bool start_copy(struct db_conn *conn, const char *command, const char *do
         return db_conn_error(conn, NULL, doing, err);
     if (!wait_for_result(conn, doing, err))
         return false;
-    AUTO(PGresult *, db_conn_clear_p)
-    result = PQgetResult(conn->pg);
+    AUTO(PGresult *, db_conn_clear_p) result = PQgetResult(conn->pg);
     return PQresultStatus(result) == PGRES_COPY_BOTH || refused(conn, result, doing, err);
 }
 
@@ -143,10 +139,9 @@ bool wal_stream_start(const struct wal_stream_options *options, struct db_conn *
                       struct wal_stream **out_stream, struct error *err)
 {
     CHECK(options->status_interval_ms > 0 && PQisnonblocking(conn->pg) != 0);
-    AUTO(struct buf, buf_done)
-    command = buf_init(COMMAND_LIMIT_BYTES);
-    AUTO(char *, memory_free_p)
-    doing = text_format("stream from replication slot \"%s\"", options->slot);
+    AUTO(struct buf, buf_done) command = buf_init(COMMAND_LIMIT_BYTES);
+    AUTO(char *, memory_free_p) doing =
+        text_format("stream from replication slot \"%s\"", options->slot);
     if (!build_command(options, conn, from, &command, err))
         return false;
     if (!start_copy(conn, buf_text(&command), doing, err))
@@ -172,8 +167,7 @@ static bool stream_error(const struct wal_stream *stream, struct error *err)
 static enum wal_next copy_ended(struct wal_stream *stream, struct error *err)
 {
     stream->ended = true;
-    AUTO(PGresult *, db_conn_clear_p)
-    result = PQgetResult(stream->conn->pg);
+    AUTO(PGresult *, db_conn_clear_p) result = PQgetResult(stream->conn->pg);
     ExecStatusType status = PQresultStatus(result);
     if (status == PGRES_COMMAND_OK || status == PGRES_COPY_IN)
         return WAL_NEXT_END;
@@ -391,8 +385,7 @@ static bool server_is_done(struct wal_stream *stream, struct error *err)
 {
     if (PQisBusy(stream->conn->pg) != 0)
         return true;
-    AUTO(PGresult *, db_conn_clear_p)
-    result = PQgetResult(stream->conn->pg);
+    AUTO(PGresult *, db_conn_clear_p) result = PQgetResult(stream->conn->pg);
     return PQresultStatus(result) == PGRES_COMMAND_OK ||
            db_conn_error(stream->conn, result, stream->doing, err);
 }

@@ -225,8 +225,7 @@ static void judge_refusal(struct watcher *watcher, const struct error *err)
 static void run_once(struct watcher *watcher, struct error *err)
 {
     const struct interrupt interrupt = { .stop_fd = watcher->stop_fd };
-    AUTO(struct db_conn *, db_conn_close_p)
-    conn = NULL;
+    AUTO(struct db_conn *, db_conn_close_p) conn = NULL;
     if (!db_conn_open(&watcher->conn_options, interrupt, &conn, err))
         judge_refusal(watcher, err);
     else if (!run_session(watcher, conn, err))

@@ -1,5 +1,6 @@
 """Every bad input ends with what is wrong, where, and what to do; not only with an exit status."""
 
+import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from lab.scenario import merge
 from lab.servers import Postgres
+from lab.waiting import wait_until
 
 CONFIG = 78
 HALTED = 69
@@ -248,25 +250,12 @@ def test_slot_of_another_database(users, refused):
 
 
 def test_slot_vanishes_under_a_worker(users):
-    worker = users.streaming(users.config(cdc={"slot": {"slotActivityCheckerInterval": 50}}))
-    users.postgres.execute(
-        "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = %s", (users.slot,)
-    )
-    users.postgres.execute(
-        """do $$ begin
-            for i in 1..200 loop
-                begin
-                    perform pg_drop_replication_slot('%s');
-                    return;
-                exception when object_in_use then
-                    perform pg_terminate_backend(active_pid) from pg_replication_slots
-                        where slot_name = '%s';
-                    perform pg_sleep(0.01);
-                end;
-            end loop;
-        end $$"""
-        % (users.slot, users.slot)
-    )
+    worker = users.streaming()
+    worker.signal(signal.SIGSTOP)  # so that it cannot be back before the slot is gone
+    users.postgres.execute("select pg_terminate_backend(%s)", (users.slot_row()["active_pid"],))
+    wait_until(lambda: not users.slot_row()["active"], "the slot is free")
+    users.postgres.execute("select pg_drop_replication_slot(%s)", (users.slot,))
+    worker.signal(signal.SIGCONT)
     assert worker.wait_exit() == HALTED, worker.stderr()
     assert "slot_lost" in worker.log_text()
     assert "--accept-gap" in advice(worker)

@@ -16,14 +16,18 @@ class Record:
     timestamp_ms: int = 0
 
 
+def _admin(bootstrap: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+
+
 def create_topic(bootstrap: str, name: str, partitions: int = 1, **settings: str) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = _admin(bootstrap)
     topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
     admin.create_topics([topic])[name].result(timeout=30)
 
 
 def delete_topic(bootstrap: str, name: str) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap})  # must outlive the future
+    admin = _admin(bootstrap)  # must outlive the future
     admin.delete_topics([name])[name].result(timeout=30)
 
 

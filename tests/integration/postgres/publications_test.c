@@ -356,9 +356,8 @@ static void test_schema_and_partition_members(void **state)
 
 static void expect_identity(struct db_conn *conn, const char *table, const char *expected)
 {
-    AUTO(char *, memory_free_p)
-    sql = text_format("SELECT relreplident FROM pg_class WHERE oid = '\"Sch ma\".%s'::regclass",
-                      table);
+    AUTO(char *, memory_free_p) sql = text_format(
+        "SELECT relreplident FROM pg_class WHERE oid = '\"Sch ma\".%s'::regclass", table);
     real_expect(conn, sql, expected);
 }
 

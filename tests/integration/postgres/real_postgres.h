@@ -94,8 +94,7 @@ static inline char *real_value(struct db_conn *conn, const char *sql)
 
 static inline void real_expect(struct db_conn *conn, const char *sql, const char *expected)
 {
-    AUTO(char *, memory_free_p)
-    value = real_value(conn, sql);
+    AUTO(char *, memory_free_p) value = real_value(conn, sql);
     assert_string_equal(value, expected);
 }
 
@@ -103,8 +102,7 @@ static inline void real_expect(struct db_conn *conn, const char *sql, const char
 static inline void real_await(struct db_conn *conn, const char *sql, const char *expected)
 {
     for (int waited_ms = 0; waited_ms < REAL_PATIENCE_MS; waited_ms += REAL_STEP_MS) {
-        AUTO(char *, memory_free_p)
-        value = real_value(conn, sql);
+        AUTO(char *, memory_free_p) value = real_value(conn, sql);
         if (strcmp(value, expected) == 0)
             return;
         (void)nanosleep(&(struct timespec){ .tv_nsec = REAL_STEP_MS * 1000 * 1000 }, NULL);

@@ -25,15 +25,12 @@ static void refuse(struct db_conn_options options, enum error_class class, const
 static void write_hba(struct db_conn *admin, const char *before, const char *content)
 {
     struct error err = ERROR_INIT;
-    AUTO(char *, memory_free_p)
-    path = real_value(admin, "SHOW hba_file");
-    AUTO(char *, memory_free_p)
-    whole = text_format("%s%s", before, content);
-    AUTO(char *, memory_free_p)
-    quoted = NULL;
+    AUTO(char *, memory_free_p) path = real_value(admin, "SHOW hba_file");
+    AUTO(char *, memory_free_p) whole = text_format("%s%s", before, content);
+    AUTO(char *, memory_free_p) quoted = NULL;
     real_must(db_conn_literal(admin, whole, &quoted, &err), &err);
-    AUTO(char *, memory_free_p)
-    sql = text_format("COPY (SELECT unnest(string_to_array(%s, chr(10)))) TO '%s'", quoted, path);
+    AUTO(char *, memory_free_p) sql =
+        text_format("COPY (SELECT unnest(string_to_array(%s, chr(10)))) TO '%s'", quoted, path);
     real_run(admin, sql);
     real_run(admin, "SELECT pg_reload_conf()");
 }
@@ -144,10 +141,8 @@ static void test_refusals_of_places(void **state UNUSED)
 static void test_second_host_is_taken(void **state UNUSED)
 {
     struct db_conn_options options = real_options(REAL_DATABASE);
-    AUTO(char *, memory_free_p)
-    hosts = text_format("%s,%s", options.host, options.host);
-    AUTO(char *, memory_free_p)
-    ports = text_format("1,%s", options.port);
+    AUTO(char *, memory_free_p) hosts = text_format("%s,%s", options.host, options.host);
+    AUTO(char *, memory_free_p) ports = text_format("1,%s", options.port);
     options.host = hosts;
     options.port = ports;
     struct db_conn *conn = real_open(options, INTERRUPT_NONE);
@@ -181,10 +176,8 @@ static const struct expected settings[] = {
 static void expect_settings(struct db_conn *conn)
 {
     for (size_t i = 0; i < COUNT_OF(settings); i++) {
-        AUTO(char *, memory_free_p)
-        sql = text_format("SHOW %s", settings[i].name);
-        AUTO(char *, memory_free_p)
-        value = real_value(conn, sql);
+        AUTO(char *, memory_free_p) sql = text_format("SHOW %s", settings[i].name);
+        AUTO(char *, memory_free_p) value = real_value(conn, sql);
         if (strncmp(value, settings[i].value, strlen(settings[i].value)) != 0)
             fail_msg("%s is %s, not %s", settings[i].name, value, settings[i].value);
     }
@@ -232,10 +225,8 @@ static void test_replication_settings_only_there(void **state UNUSED)
 {
     struct db_conn_options options = real_options(REAL_DATABASE);
     struct db_conn *plain = real_open(options, INTERRUPT_NONE);
-    AUTO(char *, memory_free_p)
-    timeout = real_value(plain, "SHOW wal_sender_timeout");
-    AUTO(char *, memory_free_p)
-    memory = real_value(plain, "SHOW logical_decoding_work_mem");
+    AUTO(char *, memory_free_p) timeout = real_value(plain, "SHOW wal_sender_timeout");
+    AUTO(char *, memory_free_p) memory = real_value(plain, "SHOW logical_decoding_work_mem");
     db_conn_close(plain);
     options.wal_sender_timeout_ms = 12345;
     options.decoding_work_mem = "77 MB"; /* the space must not end the switch */
@@ -374,9 +365,8 @@ static void test_identify(void **state UNUSED)
     real_must(db_conn_identify(replication, &system, &err), &err);
     real_expect(session, "SELECT system_identifier FROM pg_control_system()", system.system_id);
     assert_int_equal(system.timeline, 1);
-    AUTO(char *, memory_free_p)
-    sql = text_format("SELECT '%s'::pg_lsn <= pg_current_wal_flush_lsn()",
-                      lsn_text(system.flush_lsn).text);
+    AUTO(char *, memory_free_p) sql = text_format(
+        "SELECT '%s'::pg_lsn <= pg_current_wal_flush_lsn()", lsn_text(system.flush_lsn).text);
     real_expect(session, sql, "t");
     assert_false(lsn_is_none(system.flush_lsn));
     db_conn_close(replication);
@@ -459,8 +449,8 @@ static void test_terminated_session(void **state UNUSED)
 {
     struct db_conn *admin = real_session();
     struct db_conn *victim = real_session();
-    AUTO(char *, memory_free_p)
-    sql = text_format("SELECT pg_terminate_backend(%d)", PQbackendPID(victim->pg));
+    AUTO(char *, memory_free_p) sql =
+        text_format("SELECT pg_terminate_backend(%d)", PQbackendPID(victim->pg));
     real_run(admin, sql);
     struct error err = ERROR_INIT;
     while (db_conn_simple(victim, REAL_PATIENCE_MS, "SELECT 1", NULL, &err))

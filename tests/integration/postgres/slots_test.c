@@ -203,8 +203,8 @@ static void on_waiting(void *self, int32_t pid, const char *application, int64_t
     waiting->creating = sight.exists && sight.creating && sight.active;
     if (waiting->writer != NULL)
         real_run(waiting->writer, "COMMIT");
-    AUTO(char *, memory_free_p)
-    sql = text_format("SELECT pg_terminate_backend(%d)", waiting->lose_session_pid);
+    AUTO(char *, memory_free_p) sql =
+        text_format("SELECT pg_terminate_backend(%d)", waiting->lose_session_pid);
     if (waiting->lose_session_pid != 0)
         real_run(waiting->observer, sql);
 }

@@ -13,7 +13,7 @@
 #include "postgres/wal_stream.h"
 #include "postgres/watcher.h"
 
-enum { STATUS_INTERVAL_MS = 1000, LIVE_TIMEOUT_MS = 1000 };
+enum { STATUS_INTERVAL_MS = 1000, LIVE_TIMEOUT_MS = 1000, AT_ONCE_MS = 10 * 1000 };
 
 #define SLOT            "pqcdc_stream_test"
 #define PUBLICATION     "it's \"the\" pub\\lication, really"
@@ -388,6 +388,27 @@ ON_PIPELINE_THREAD static void test_status_keeps_a_paused_stream_alive(void **st
     end_stream(&fixture);
 }
 
+/* Over TLS, when the server offers it: a record can be larger than the room in libpq's buffer. */
+ON_PIPELINE_THREAD static void test_rows_of_all_sizes(void **state UNUSED)
+{
+    enum { TRANSACTIONS = 300, ROWS = 5 };
+    struct fixture fixture;
+    begin_stream(&fixture);
+    for (int i = 0; i < TRANSACTIONS; i++) {
+        AUTO(struct buf, buf_done) insert = buf_init(1024);
+        buf_append_format(&insert,
+                          "INSERT INTO stream_test.orders SELECT %d + n,"
+                          " pg_catalog.repeat('x', (%d + n) * 7919 %% 40000)"
+                          " FROM pg_catalog.generate_series(1, %d) AS n",
+                          i * ROWS, i * ROWS, ROWS);
+        int64_t began_ms = now_ms();
+        real_run(fixture.session, buf_text(&insert));
+        wal_stream_confirm(fixture.stream, next_commit(&fixture));
+        assert_true(now_ms() - began_ms < AT_ONCE_MS);
+    }
+    end_stream(&fixture);
+}
+
 /* ---- the watcher ---- */
 
 static struct watcher *watch(void)
@@ -533,6 +554,7 @@ int main(void)
         cmocka_unit_test(test_missing_publication),
         cmocka_unit_test(test_logical_messages),
         cmocka_unit_test(test_status_keeps_a_paused_stream_alive),
+        cmocka_unit_test(test_rows_of_all_sizes),
         cmocka_unit_test(test_watcher_sees_the_slot),
         cmocka_unit_test(test_watcher_looks_up_keys),
         cmocka_unit_test(test_watcher_comes_back),

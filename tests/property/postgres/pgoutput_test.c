@@ -206,8 +206,7 @@ static struct recording recording_read(const char *path)
     struct recording recording = { .arena = arena_init(0) };
     recording.messages = arena_array(&recording.arena, MESSAGES_MAX, sizeof(struct slice));
     recording.titles = arena_array(&recording.arena, MESSAGES_MAX, sizeof(struct slice));
-    AUTO(struct buf, buf_done)
-    text = buf_init(FILE_MAX);
+    AUTO(struct buf, buf_done) text = buf_init(FILE_MAX);
     read_file(path, &text);
     struct slice rest = buf_slice(&text);
     for (struct slice line; next_line(&rest, &line); recording.count++) {
@@ -236,10 +235,8 @@ static const char *const majors[] = { "14", "18" };
 
 static void decode_recording(const struct recording *recording, struct buf *out)
 {
-    AUTO(struct pgoutput *, pgoutput_free_p)
-    decoder = pgoutput_new();
-    AUTO(struct arena, arena_done)
-    arena = arena_init(ARENA_KEEP);
+    AUTO(struct pgoutput *, pgoutput_free_p) decoder = pgoutput_new();
+    AUTO(struct arena, arena_done) arena = arena_init(ARENA_KEEP);
     struct recording_position position = { .last_end = LSN_NONE };
     for (uint32_t i = 0; i < recording->count; i++) {
         if (recording->messages[i].size == 0) {
@@ -289,16 +286,13 @@ static void test_recordings_decode_to_their_text(void **state)
     for (size_t i = 0; i < COUNT_OF(majors); i++) {
         char path[512];
         path_of(path, sizeof path, majors[i], ".txt");
-        AUTO(struct recording, recording_done)
-        recording = recording_read(path);
-        AUTO(struct buf, buf_done)
-        text = buf_init(FILE_MAX);
+        AUTO(struct recording, recording_done) recording = recording_read(path);
+        AUTO(struct buf, buf_done) text = buf_init(FILE_MAX);
         decode_recording(&recording, &text);
         path_of(path, sizeof path, majors[i], ".expected.txt");
         if (getenv("PQCDC_WRITE_EXPECTED") != NULL)
             write_file(path, buf_slice(&text));
-        AUTO(struct buf, buf_done)
-        expected = buf_init(FILE_MAX);
+        AUTO(struct buf, buf_done) expected = buf_init(FILE_MAX);
         read_file(path, &expected);
         assert_same_lines(majors[i], buf_slice(&text), buf_slice(&expected));
     }
@@ -365,12 +359,9 @@ static void test_damaged_recordings_fail_cleanly(void **state)
     for (size_t i = 0; i < COUNT_OF(majors); i++) {
         char path[512];
         path_of(path, sizeof path, majors[i], ".txt");
-        AUTO(struct recording, recording_done)
-        recording = recording_read(path);
-        AUTO(struct pgoutput *, pgoutput_free_p)
-        decoder = pgoutput_new();
-        AUTO(struct arena, arena_done)
-        arena = arena_init(ARENA_KEEP);
+        AUTO(struct recording, recording_done) recording = recording_read(path);
+        AUTO(struct pgoutput *, pgoutput_free_p) decoder = pgoutput_new();
+        AUTO(struct arena, arena_done) arena = arena_init(ARENA_KEEP);
         uint32_t refused = 0;
         for (uint32_t n = 0; n < recording.count; n++) {
             struct slice message = recording.messages[n];

@@ -15,8 +15,7 @@ enum { KEEP = 64 * 1024 };
 static void allocations_are_aligned_and_apart(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(KEEP);
+    AUTO(struct arena, arena_done) arena = arena_init(KEEP);
     enum { COUNT = 600 };
     unsigned char *pointers[COUNT];
     size_t sizes[COUNT];
@@ -35,8 +34,7 @@ static void allocations_are_aligned_and_apart(void **state)
 static void size_zero_gives_a_place_of_its_own(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(KEEP);
+    AUTO(struct arena, arena_done) arena = arena_init(KEEP);
     void *a = arena_alloc(&arena, 0);
     void *b = arena_alloc(&arena, 0);
     assert_non_null(a);
@@ -58,8 +56,7 @@ static void a_fresh_arena_holds_nothing(void **state)
 static void a_block_is_filled_to_its_last_byte(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(KEEP);
+    AUTO(struct arena, arena_done) arena = arena_init(KEEP);
     memset(arena_alloc(&arena, 16), 1, 16);
     size_t footprint = arena_footprint(&arena);
     size_t left = arena.left_bytes;
@@ -73,8 +70,7 @@ static void a_block_is_filled_to_its_last_byte(void **state)
 static void reset_reuses_the_block(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(KEEP);
+    AUTO(struct arena, arena_done) arena = arena_init(KEEP);
     void *first = arena_alloc(&arena, 100);
     size_t footprint = arena_footprint(&arena);
     for (int i = 0; i < 100; i++) {
@@ -94,8 +90,7 @@ static void fill(struct arena *arena, size_t total)
 static void equal_rounds_settle_in_one_block(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(KEEP);
+    AUTO(struct arena, arena_done) arena = arena_init(KEEP);
     for (int i = 0; i < 4; i++) {
         fill(&arena, 20000);
         arena_reset(&arena);
@@ -109,8 +104,7 @@ static void equal_rounds_settle_in_one_block(void **state)
 static void a_giant_does_not_stay(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(KEEP);
+    AUTO(struct arena, arena_done) arena = arena_init(KEEP);
     arena_alloc(&arena, 100);
     memset(arena_alloc(&arena, 10 * 1024 * 1024), 1, 10 * 1024 * 1024);
     arena_alloc(&arena, 100);
@@ -125,8 +119,7 @@ static void a_giant_does_not_stay(void **state)
 static void nothing_is_kept_with_keep_zero(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(0);
+    AUTO(struct arena, arena_done) arena = arena_init(0);
     arena_alloc(&arena, 100);
     arena_reset(&arena);
     assert_int_equal(arena_footprint(&arena), 0);
@@ -135,8 +128,7 @@ static void nothing_is_kept_with_keep_zero(void **state)
 static void shrink_gives_the_tail_back(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(KEEP);
+    AUTO(struct arena, arena_done) arena = arena_init(KEEP);
     char *a = arena_alloc(&arena, 500);
     arena_shrink(&arena, a, 500, 10);
     char *b = arena_alloc(&arena, 8);
@@ -148,8 +140,7 @@ static void shrink_gives_the_tail_back(void **state)
 static void extend_grows_only_the_newest(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(KEEP);
+    AUTO(struct arena, arena_done) arena = arena_init(KEEP);
     char *a = arena_alloc(&arena, 20);
     assert_true(arena_extend(&arena, a, 20, 100));
     memset(a, 7, 100);
@@ -166,8 +157,7 @@ static void extend_grows_only_the_newest(void **state)
 static void copies_end_in_nul(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(KEEP);
+    AUTO(struct arena, arena_done) arena = arena_init(KEEP);
     memset(arena_alloc(&arena, 1000), 'x', 1000);
     arena_reset(&arena);
     char original[] = "orders";
@@ -196,8 +186,7 @@ static void overflow_alloc(void *self)
 static void sizes_that_overflow_abort(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(KEEP);
+    AUTO(struct arena, arena_done) arena = arena_init(KEEP);
     assert_true(child_aborted(child_run(overflow_array, &arena), "broken invariant"));
     assert_true(child_aborted(child_run(overflow_alloc, &arena), "broken invariant"));
     uint64_t *items = arena_array(&arena, 100, sizeof(*items));

@@ -16,8 +16,7 @@
 static void appends_build_a_text(void **state)
 {
     (void)state;
-    AUTO(struct buf, buf_done)
-    buf = buf_init(1000);
+    AUTO(struct buf, buf_done) buf = buf_init(1000);
     assert_string_equal(buf_text(&buf), "");
     buf_append_text(&buf, "lsn ");
     buf_append_u64(&buf, 42);
@@ -33,8 +32,7 @@ static void appends_build_a_text(void **state)
 static void it_grows_and_keeps_the_content(void **state)
 {
     (void)state;
-    AUTO(struct buf, buf_done)
-    buf = buf_init(1 << 20);
+    AUTO(struct buf, buf_done) buf = buf_init(1 << 20);
     for (int i = 0; i < 100000; i++)
         buf_append_byte(&buf, (char)('a' + i % 26));
     assert_int_equal(buf.size, 100000);
@@ -46,8 +44,7 @@ static void it_grows_and_keeps_the_content(void **state)
 static void the_limit_itself_is_allowed(void **state)
 {
     (void)state;
-    AUTO(struct buf, buf_done)
-    buf = buf_init(10);
+    AUTO(struct buf, buf_done) buf = buf_init(10);
     buf_append_text(&buf, "0123456789");
     assert_false(buf.failed);
     assert_string_equal(buf_text(&buf), "0123456789");
@@ -59,8 +56,7 @@ static void the_limit_itself_is_allowed(void **state)
 static void failure_changes_nothing_and_stays(void **state)
 {
     (void)state;
-    AUTO(struct buf, buf_done)
-    buf = buf_init(10);
+    AUTO(struct buf, buf_done) buf = buf_init(10);
     buf_append_text(&buf, "01234");
     buf_append_format(&buf, "%s", "too long for it");
     assert_true(buf.failed);
@@ -77,8 +73,7 @@ static void failure_changes_nothing_and_stays(void **state)
 static void a_size_that_overflows_fails(void **state)
 {
     (void)state;
-    AUTO(struct buf, buf_done)
-    buf = buf_init(1 << 20);
+    AUTO(struct buf, buf_done) buf = buf_init(1 << 20);
     buf_append_text(&buf, "abc");
     assert_false(buf_reserve(&buf, SIZE_MAX));
     assert_true(buf.failed);
@@ -88,8 +83,7 @@ static void a_size_that_overflows_fails(void **state)
 static void failing_first_gives_an_empty_text(void **state)
 {
     (void)state;
-    AUTO(struct buf, buf_done)
-    buf = buf_init(2);
+    AUTO(struct buf, buf_done) buf = buf_init(2);
     buf_append_text(&buf, "abc");
     assert_true(buf.failed);
     assert_string_equal(buf_text(&buf), "");
@@ -100,8 +94,7 @@ static void failing_first_gives_an_empty_text(void **state)
 static void clear_keeps_the_memory(void **state)
 {
     (void)state;
-    AUTO(struct buf, buf_done)
-    buf = buf_init(100000);
+    AUTO(struct buf, buf_done) buf = buf_init(100000);
     assert_true(buf_reserve(&buf, 5000));
     const char *data = buf.data;
     buf_clear(&buf);
@@ -112,8 +105,7 @@ static void clear_keeps_the_memory(void **state)
 static void an_arena_buffer_grows_in_place(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(1 << 20);
+    AUTO(struct arena, arena_done) arena = arena_init(1 << 20);
     arena_shrink(&arena, arena_alloc(&arena, 100000), 100000, 1);
     struct buf buf = buf_init_arena(&arena, 64, 1 << 20);
     const char *data = buf.data;
@@ -125,8 +117,7 @@ static void an_arena_buffer_grows_in_place(void **state)
 static void an_arena_buffer_moves_when_it_must(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(1 << 20);
+    AUTO(struct arena, arena_done) arena = arena_init(1 << 20);
     struct buf first = buf_init_arena(&arena, 0, 1 << 20);
     struct buf second = buf_init_arena(&arena, 16, 1 << 20);
     for (int i = 0; i < 30000; i++) {
@@ -144,8 +135,7 @@ static void an_arena_buffer_moves_when_it_must(void **state)
 static void finish_gives_room_back_and_detaches(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(1 << 20);
+    AUTO(struct arena, arena_done) arena = arena_init(1 << 20);
     struct buf buf = buf_init_arena(&arena, 400, 500);
     buf_append_text(&buf, "value");
     struct slice bytes = buf_finish(&buf);
@@ -163,8 +153,7 @@ static void finish_gives_room_back_and_detaches(void **state)
 static void the_hint_is_no_licence_to_pass_the_limit(void **state)
 {
     (void)state;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(1 << 20);
+    AUTO(struct arena, arena_done) arena = arena_init(1 << 20);
     struct buf buf = buf_init_arena(&arena, 1000, 4);
     buf_append_text(&buf, "1234");
     assert_false(buf.failed);
@@ -180,16 +169,14 @@ static void integers_of_every_length(void **state)
     for (int digits = 0; digits < 20; digits++, value *= 10) {
         const uint64_t values[] = { value - 1, value, value + 1 };
         for (size_t i = 0; i < COUNT_OF(values); i++) {
-            AUTO(struct buf, buf_done)
-            buf = buf_init(64);
+            AUTO(struct buf, buf_done) buf = buf_init(64);
             char expected[32];
             snprintf(expected, sizeof(expected), "%llu", (unsigned long long)values[i]);
             buf_append_u64(&buf, values[i]);
             assert_string_equal(buf_text(&buf), expected);
         }
     }
-    AUTO(struct buf, buf_done)
-    buf = buf_init(64);
+    AUTO(struct buf, buf_done) buf = buf_init(64);
     buf_append_u64(&buf, UINT64_MAX);
     assert_string_equal(buf_text(&buf), "18446744073709551615");
 }
@@ -216,8 +203,7 @@ static void reals_are_short_and_exact(void **state)
         { -(double)INFINITY, "-Inf" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        AUTO(struct buf, buf_done)
-        buf = buf_init(64);
+        AUTO(struct buf, buf_done) buf = buf_init(64);
         buf_append_real(&buf, rows[i].value);
         assert_string_equal(buf_text(&buf), rows[i].text);
     }
@@ -233,8 +219,7 @@ static void reals_have_a_point_in_every_locale(void **state)
     if (comma == (locale_t)0)
         skip(); /* no such locale on this machine */
     locale_t before = uselocale(comma);
-    AUTO(struct buf, buf_done)
-    buf = buf_init(64);
+    AUTO(struct buf, buf_done) buf = buf_init(64);
     buf_append_real(&buf, 1234.5);
     uselocale(before);
     freelocale(comma);

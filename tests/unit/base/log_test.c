@@ -91,8 +91,7 @@ static const char *string_of(const json_t *parsed, const char *key)
 static void json_lines_have_a_fixed_head(void **state)
 {
     (void)state;
-    AUTO(struct scene, scene_done)
-    scene;
+    AUTO(struct scene, scene_done) scene;
     scene_open(&scene, LOG_JSON);
     log_info(scene.log, "slot created", LOG_STR("slot", "cdc"), LOG_INT("lag", -5),
              LOG_UINT("lsn", UINT64_MAX), LOG_BOOL("temporary", false), LOG_NUM("seconds", 0.25),
@@ -112,8 +111,7 @@ static void json_lines_have_a_fixed_head(void **state)
 static void text_lines_quote_what_needs_it(void **state)
 {
     (void)state;
-    AUTO(struct scene, scene_done)
-    scene;
+    AUTO(struct scene, scene_done) scene;
     scene_open(&scene, LOG_TEXT);
     log_info(scene.log, "slot created", LOG_STR("slot", "cdc"), LOG_INT("n", 3),
              LOG_STR("words", "two words"), LOG_STR("empty", ""), LOG_STR("none", NULL),
@@ -132,8 +130,7 @@ static void text_lines_quote_what_needs_it(void **state)
 static void every_byte_survives_or_is_replaced(void **state)
 {
     (void)state;
-    AUTO(struct scene, scene_done)
-    scene;
+    AUTO(struct scene, scene_done) scene;
     scene_open(&scene, LOG_JSON);
     for (int byte = 1; byte < 256; byte++) {
         char value[] = { 'a', (char)byte, 'z', '\0' };
@@ -149,8 +146,7 @@ static void every_byte_survives_or_is_replaced(void **state)
 static void whole_characters_pass(void **state)
 {
     (void)state;
-    AUTO(struct scene, scene_done)
-    scene;
+    AUTO(struct scene, scene_done) scene;
     scene_open(&scene, LOG_JSON);
     log_info(scene.log, "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x98", LOG_STR("cut", "a\xe2\x82"));
     json_t *parsed = read_json(&scene);
@@ -162,8 +158,7 @@ static void whole_characters_pass(void **state)
 static void control_characters_are_escaped(void **state)
 {
     (void)state;
-    AUTO(struct scene, scene_done)
-    scene;
+    AUTO(struct scene, scene_done) scene;
     scene_open(&scene, LOG_JSON);
     log_info(scene.log, "\x1b[31m\x7f\n\r\t\"\\");
     assert_non_null(strstr(read_log(&scene), "\"msg\":\"\\u001b[31m\\u007f\\n\\r\\t\\\"\\\\\"}"));
@@ -172,8 +167,7 @@ static void control_characters_are_escaped(void **state)
 static void reals_without_a_json_form_are_null(void **state)
 {
     (void)state;
-    AUTO(struct scene, scene_done)
-    scene;
+    AUTO(struct scene, scene_done) scene;
     scene_open(&scene, LOG_JSON);
     log_info(scene.log, "m", LOG_NUM("nan", (double)NAN), LOG_NUM("inf", (double)INFINITY),
              LOG_NUM("big", 1e300));
@@ -198,10 +192,8 @@ static void a_long_field_is_cut(void **state)
     (void)state;
     static const char *const units[] = { "x", "\n", "\x01", "\xff", "\"", "\xf0\x9f\x90\x98" };
     for (size_t i = 0; i < COUNT_OF(units); i++) {
-        AUTO(struct scene, scene_done)
-        scene;
-        AUTO(char *, memory_free_p)
-        value = filled(units[i], 10000);
+        AUTO(struct scene, scene_done) scene;
+        AUTO(char *, memory_free_p) value = filled(units[i], 10000);
         scene_open(&scene, LOG_JSON);
         log_info(scene.log, "message", LOG_STR("long", value), LOG_INT("after", 1));
         json_t *parsed = read_json(&scene);
@@ -209,10 +201,8 @@ static void a_long_field_is_cut(void **state)
         assert_int_equal(json_integer_value(json_object_get(parsed, "after")), 1);
         json_decref(parsed);
     }
-    AUTO(struct scene, scene_done)
-    scene;
-    AUTO(char *, memory_free_p)
-    value = filled("x", 10000);
+    AUTO(struct scene, scene_done) scene;
+    AUTO(char *, memory_free_p) value = filled("x", 10000);
     scene_open(&scene, LOG_JSON);
     log_info(scene.log, value, LOG_STR("long", value), LOG_INT("after", 1));
     json_t *parsed = read_json(&scene);
@@ -226,11 +216,9 @@ static void a_long_field_is_cut(void **state)
 static void a_long_line_leaves_fields_out_and_says_so(void **state)
 {
     (void)state;
-    AUTO(char *, memory_free_p)
-    value = filled("x", 4000);
+    AUTO(char *, memory_free_p) value = filled("x", 4000);
     for (int format = LOG_JSON; format <= LOG_TEXT; format++) {
-        AUTO(struct scene, scene_done)
-        scene;
+        AUTO(struct scene, scene_done) scene;
         scene_open(&scene, (enum log_format)format);
         log_info(scene.log, value, LOG_STR("a", value), LOG_STR("b", value), LOG_STR("c", value),
                  LOG_STR("d", value), LOG_STR("small", "fits"));
@@ -252,17 +240,13 @@ static void a_long_line_leaves_fields_out_and_says_so(void **state)
 static void lines_of_every_length_are_whole(void **state)
 {
     (void)state;
-    AUTO(struct scene, scene_done)
-    scene;
+    AUTO(struct scene, scene_done) scene;
     scene_open(&scene, LOG_JSON);
-    AUTO(char *, memory_free_p)
-    big = filled("x", 4000);
+    AUTO(char *, memory_free_p) big = filled("x", 4000);
     /* Walks the last field over the line's limit, byte by byte. */
     for (size_t size = 0; size < 400; size++) {
-        AUTO(char *, memory_free_p)
-        value = filled("y", size);
-        AUTO(char *, memory_free_p)
-        rest = filled("z", 3900);
+        AUTO(char *, memory_free_p) value = filled("y", size);
+        AUTO(char *, memory_free_p) rest = filled("z", 3900);
         log_info(scene.log, big, LOG_STR("a", big), LOG_STR("b", big), LOG_STR("c", rest),
                  LOG_STR("d", value));
         json_t *parsed = read_json(&scene);
@@ -275,8 +259,7 @@ static void lines_of_every_length_are_whole(void **state)
 static void the_level_is_a_threshold(void **state)
 {
     (void)state;
-    AUTO(struct scene, scene_done)
-    scene;
+    AUTO(struct scene, scene_done) scene;
     scene_open(&scene, LOG_TEXT);
     log_set_level(scene.log, LOG_WARN);
     assert_false(log_enabled(scene.log, LOG_INFO));
@@ -296,8 +279,7 @@ static void the_level_is_a_threshold(void **state)
 static void times_before_1970_and_far_ahead(void **state)
 {
     (void)state;
-    AUTO(struct scene, scene_done)
-    scene;
+    AUTO(struct scene, scene_done) scene;
     scene_open(&scene, LOG_TEXT);
     scene.manual.wall_us = -1;
     log_info(scene.log, "m");
@@ -310,8 +292,7 @@ static void times_before_1970_and_far_ahead(void **state)
 static void failures_show_what_the_error_holds(void **state)
 {
     (void)state;
-    AUTO(struct scene, scene_done)
-    scene;
+    AUTO(struct scene, scene_done) scene;
     scene_open(&scene, LOG_JSON);
     struct error err = ERROR_INIT;
     error_set(&err, ERROR_HALT, "42704", "slot \"cdc\" does not exist");
@@ -378,8 +359,7 @@ static void a_full_pipe_drops_and_never_blocks(void **state)
         assert_int_equal(pipe(ends), 0);
         struct scene scene = { 0 };
         struct log *log = make_log(&scene, ends[1], LOG_JSON);
-        AUTO(char *, memory_free_p)
-        value = filled("x", sizes[i] < 4000 ? sizes[i] : 4000);
+        AUTO(char *, memory_free_p) value = filled("x", sizes[i] < 4000 ? sizes[i] : 4000);
         uint64_t written = 0;
         while (log_dropped_count(log) < 5) {
             uint64_t before = log_dropped_count(log);
@@ -429,8 +409,7 @@ enum { THREADS = 4, LINES = 500 };
 
 static void *write_lines(void *self)
 {
-    AUTO(char *, memory_free_p)
-    value = filled("x", 300);
+    AUTO(char *, memory_free_p) value = filled("x", 300);
     for (int i = 0; i < LINES; i++)
         log_info(self, "line", LOG_INT("i", i), LOG_STR("value", value));
     return NULL;
@@ -439,8 +418,7 @@ static void *write_lines(void *self)
 static void lines_of_threads_do_not_mix(void **state)
 {
     (void)state;
-    AUTO(struct scene, scene_done)
-    scene;
+    AUTO(struct scene, scene_done) scene;
     scene_open(&scene, LOG_JSON);
     assert_int_equal(fcntl(scene.fd, F_SETFL, O_APPEND), 0);
     pthread_t threads[THREADS];

@@ -308,8 +308,7 @@ static void it_waits_for_the_next_timer(void **state)
 {
     struct scene *scene = *state;
     struct clock clock = clock_system();
-    AUTO(struct loop *, loop_free_p)
-    loop = loop_new(&clock);
+    AUTO(struct loop *, loop_free_p) loop = loop_new(&clock);
     struct loop_timer *timer = loop_timer_add(loop, on_due, scene);
     int64_t start = real_ms();
     loop_timer_set(timer, (mono_ms_t){ start + 30 });

@@ -25,8 +25,7 @@ static void an_empty_map_has_nothing(void **state)
 static void put_replaces_and_returns_the_old(void **state)
 {
     (void)state;
-    AUTO(struct map, map_done)
-    map = MAP_INIT;
+    AUTO(struct map, map_done) map = MAP_INIT;
     int a = 1;
     int b = 2;
     assert_null(map_put(&map, 0, &a));
@@ -42,8 +41,7 @@ static void put_replaces_and_returns_the_old(void **state)
 static void clear_empties_and_keeps_working(void **state)
 {
     (void)state;
-    AUTO(struct map, map_done)
-    map = MAP_INIT;
+    AUTO(struct map, map_done) map = MAP_INIT;
     int value = 1;
     for (uint64_t key = 0; key < 100; key++)
         map_put(&map, key, &value);
@@ -58,8 +56,7 @@ static void clear_empties_and_keeps_working(void **state)
 static void next_visits_each_value_once(void **state)
 {
     (void)state;
-    AUTO(struct map, map_done)
-    map = MAP_INIT;
+    AUTO(struct map, map_done) map = MAP_INIT;
     int visits[500] = { 0 };
     for (uint64_t key = 0; key < 500; key++)
         map_put(&map, key * UINT64_C(0x100000000), &visits[key]);
@@ -75,8 +72,7 @@ static void it_behaves_as_a_plain_array(void **state)
 {
     (void)state;
     enum { KEYS = 300, STEPS = 200000 };
-    AUTO(struct map, map_done)
-    map = MAP_INIT;
+    AUTO(struct map, map_done) map = MAP_INIT;
     static int values[7];
     void *model[KEYS] = { NULL };
     size_t count = 0;

@@ -13,10 +13,8 @@ static void memory_comes_zeroed(void **state)
 {
     (void)state;
     for (size_t size = 1; size < 5000; size += 613) {
-        AUTO(unsigned char *, memory_free_p)
-        bytes = memory_alloc(size);
-        AUTO(unsigned char *, memory_free_p)
-        items = memory_array(size, 3);
+        AUTO(unsigned char *, memory_free_p) bytes = memory_alloc(size);
+        AUTO(unsigned char *, memory_free_p) items = memory_array(size, 3);
         for (size_t i = 0; i < size; i++)
             assert_int_equal(bytes[i], 0);
         for (size_t i = 0; i < 3 * size; i++)
@@ -27,14 +25,10 @@ static void memory_comes_zeroed(void **state)
 static void size_zero_is_memory_too(void **state)
 {
     (void)state;
-    AUTO(char *, memory_free_p)
-    a = memory_alloc(0);
-    AUTO(char *, memory_free_p)
-    b = memory_array(0, 8);
-    AUTO(char *, memory_free_p)
-    c = memory_array(8, 0);
-    AUTO(char *, memory_free_p)
-    d = memory_resize(NULL, 0);
+    AUTO(char *, memory_free_p) a = memory_alloc(0);
+    AUTO(char *, memory_free_p) b = memory_array(0, 8);
+    AUTO(char *, memory_free_p) c = memory_array(8, 0);
+    AUTO(char *, memory_free_p) d = memory_resize(NULL, 0);
     assert_non_null(a);
     assert_non_null(b);
     assert_non_null(c);
@@ -55,12 +49,9 @@ static void texts_are_copied(void **state)
 {
     (void)state;
     char original[] = "orders";
-    AUTO(char *, memory_free_p)
-    copy = memory_text(original);
-    AUTO(char *, memory_free_p)
-    part = memory_text_n(original, 3);
-    AUTO(char *, memory_free_p)
-    nothing = memory_text_n(NULL, 0);
+    AUTO(char *, memory_free_p) copy = memory_text(original);
+    AUTO(char *, memory_free_p) part = memory_text_n(original, 3);
+    AUTO(char *, memory_free_p) nothing = memory_text_n(NULL, 0);
     original[0] = 'X';
     assert_string_equal(copy, "orders");
     assert_string_equal(part, "ord");
@@ -72,8 +63,7 @@ static void texts_are_copied(void **state)
 static void take_leaves_null(void **state)
 {
     (void)state;
-    AUTO(char *, memory_free_p)
-    text = memory_text("x");
+    AUTO(char *, memory_free_p) text = memory_text("x");
     char *taken = TAKE(text);
     assert_null(text);
     assert_string_equal(taken, "x");

@@ -15,8 +15,7 @@
 
 static void assert_written(struct metrics *metrics, const char *expected)
 {
-    AUTO(struct buf, buf_done)
-    out = buf_init(1 << 20);
+    AUTO(struct buf, buf_done) out = buf_init(1 << 20);
     metrics_write(metrics, &out);
     assert_false(out.failed);
     assert_string_equal(buf_text(&out), expected);
@@ -25,8 +24,7 @@ static void assert_written(struct metrics *metrics, const char *expected)
 static void nothing_is_written_of_nothing(void **state)
 {
     (void)state;
-    AUTO(struct metrics *, metrics_free_p)
-    metrics = metrics_new();
+    AUTO(struct metrics *, metrics_free_p) metrics = metrics_new();
     assert_written(metrics, "");
     metrics_buckets(metrics, "without_series", (const double[]){ 1 }, 1);
     assert_written(metrics, "");
@@ -36,8 +34,7 @@ static void nothing_is_written_of_nothing(void **state)
 static void families_stand_together_in_order(void **state)
 {
     (void)state;
-    AUTO(struct metrics *, metrics_free_p)
-    metrics = metrics_new();
+    AUTO(struct metrics *, metrics_free_p) metrics = metrics_new();
     struct metric *lag =
         metrics_series(metrics, METRIC_GAUGE, "pqcdc_lag_bytes", "Bytes behind", NULL, 0);
     struct metric *sent_b =
@@ -66,8 +63,7 @@ static void families_stand_together_in_order(void **state)
 static void texts_are_escaped(void **state)
 {
     (void)state;
-    AUTO(struct metrics *, metrics_free_p)
-    metrics = metrics_new();
+    AUTO(struct metrics *, metrics_free_p) metrics = metrics_new();
     metrics_series(metrics, METRIC_COUNTER, "a_total", "back\\slash, \"quote\"\nline",
                    (const struct metric_label[]){ { "table", "q\"b\\n\nl" } }, 1);
     assert_written(metrics, "# HELP a_total back\\\\slash, \"quote\"\\nline\n"
@@ -78,8 +74,7 @@ static void texts_are_escaped(void **state)
 static void the_same_series_is_found_again(void **state)
 {
     (void)state;
-    AUTO(struct metrics *, metrics_free_p)
-    metrics = metrics_new();
+    AUTO(struct metrics *, metrics_free_p) metrics = metrics_new();
     char name[] = "n_total";
     char label_value[] = "x";
     const struct metric_label labels[] = { { "l", label_value } };
@@ -98,8 +93,7 @@ static void the_same_series_is_found_again(void **state)
 static void histograms_are_cumulative(void **state)
 {
     (void)state;
-    AUTO(struct metrics *, metrics_free_p)
-    metrics = metrics_new();
+    AUTO(struct metrics *, metrics_free_p) metrics = metrics_new();
     metrics_buckets(metrics, "t_seconds", (const double[]){ 0.1, 1, 10 }, 3);
     struct metric *metric = metrics_series(metrics, METRIC_HISTOGRAM, "t_seconds", "Time",
                                            (const struct metric_label[]){ { "op", "send" } }, 1);
@@ -118,11 +112,9 @@ static void histograms_are_cumulative(void **state)
 static void default_bounds_suit_durations(void **state)
 {
     (void)state;
-    AUTO(struct metrics *, metrics_free_p)
-    metrics = metrics_new();
+    AUTO(struct metrics *, metrics_free_p) metrics = metrics_new();
     metrics_observe(metrics_series(metrics, METRIC_HISTOGRAM, "d_seconds", "h", NULL, 0), 60);
-    AUTO(struct buf, buf_done)
-    out = buf_init(1 << 20);
+    AUTO(struct buf, buf_done) out = buf_init(1 << 20);
     metrics_write(metrics, &out);
     assert_non_null(strstr(buf_text(&out), "\nd_seconds_bucket{le=\"0.0005\"} 0\n"));
     assert_non_null(strstr(buf_text(&out), "\nd_seconds_bucket{le=\"60\"} 1\n"));
@@ -132,8 +124,7 @@ static void default_bounds_suit_durations(void **state)
 static void not_a_number_lands_beyond_the_bounds(void **state)
 {
     (void)state;
-    AUTO(struct metrics *, metrics_free_p)
-    metrics = metrics_new();
+    AUTO(struct metrics *, metrics_free_p) metrics = metrics_new();
     metrics_buckets(metrics, "h", (const double[]){ 1 }, 1);
     metrics_observe(metrics_series(metrics, METRIC_HISTOGRAM, "h", "h", NULL, 0), (double)NAN);
     metrics_set(metrics_series(metrics, METRIC_GAUGE, "g", "h", NULL, 0), -(double)INFINITY);
@@ -152,8 +143,7 @@ static void refresh_gauge(void *self)
 static void refreshers_run_at_each_scrape(void **state)
 {
     (void)state;
-    AUTO(struct metrics *, metrics_free_p)
-    metrics = metrics_new();
+    AUTO(struct metrics *, metrics_free_p) metrics = metrics_new();
     struct metric *gauge = metrics_series(metrics, METRIC_GAUGE, "g", "h", NULL, 0);
     struct metric *other = metrics_series(metrics, METRIC_GAUGE, "o", "h", NULL, 0);
     metrics_on_scrape(metrics, refresh_gauge, gauge);
@@ -179,20 +169,17 @@ static void *update(void *self)
 static void threads_lose_no_update(void **state)
 {
     (void)state;
-    AUTO(struct metrics *, metrics_free_p)
-    metrics = metrics_new();
+    AUTO(struct metrics *, metrics_free_p) metrics = metrics_new();
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, update, metrics), 0);
     for (int i = 0; i < 100; i++) {
-        AUTO(struct buf, buf_done)
-        out = buf_init(1 << 20);
+        AUTO(struct buf, buf_done) out = buf_init(1 << 20);
         metrics_write(metrics, &out);
     }
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    AUTO(struct buf, buf_done)
-    out = buf_init(1 << 20);
+    AUTO(struct buf, buf_done) out = buf_init(1 << 20);
     metrics_write(metrics, &out);
     assert_non_null(strstr(buf_text(&out), "c_total{n=\"even\"} 10000\n"));
     assert_non_null(strstr(buf_text(&out), "c_total{n=\"odd\"} 10000\n"));
@@ -239,8 +226,7 @@ static void falling_bounds(void *self)
 static void broken_rows_abort(void **state)
 {
     (void)state;
-    AUTO(struct metrics *, metrics_free_p)
-    metrics = metrics_new();
+    AUTO(struct metrics *, metrics_free_p) metrics = metrics_new();
     metrics_series(metrics, METRIC_COUNTER, "c_total", "h", NULL, 0);
     void (*const bodies[])(void *) = { mix_kinds,   mix_helps,    misname,       mislabel,
                                        set_counter, late_buckets, falling_bounds };

@@ -61,8 +61,7 @@ static void trailing_newlines_are_no_part_of_it(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct error err = ERROR_INIT;
-        AUTO(char *, secret_free_p)
-        secret = NULL;
+        AUTO(char *, secret_free_p) secret = NULL;
         assert_true(read_back(rows[i].content, strlen(rows[i].content), &secret, &err));
         assert_string_equal(secret, rows[i].secret);
         assert_int_equal(err.class, ERROR_NONE);
@@ -93,12 +92,10 @@ static void what_is_no_text_is_refused(void **state)
 static void the_largest_secret_is_64_kib(void **state)
 {
     (void)state;
-    AUTO(char *, memory_free_p)
-    content = memory_alloc(SECRET_MAX_BYTES + 1);
+    AUTO(char *, memory_free_p) content = memory_alloc(SECRET_MAX_BYTES + 1);
     memset(content, 'x', SECRET_MAX_BYTES + 1);
     memcpy(content, "hunter2", 7);
-    AUTO(char *, secret_free_p)
-    secret = NULL;
+    AUTO(char *, secret_free_p) secret = NULL;
     struct error err = ERROR_INIT;
     assert_true(read_back(content, SECRET_MAX_BYTES, &secret, &err));
     assert_int_equal(strlen(secret), SECRET_MAX_BYTES);

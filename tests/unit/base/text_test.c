@@ -271,14 +271,11 @@ static void utf8_is_told_from_other_bytes(void **state)
 static void format_makes_a_text_of_any_length(void **state)
 {
     (void)state;
-    AUTO(char *, memory_free_p)
-    text = text_format("%s-%05d", "slot", 42);
+    AUTO(char *, memory_free_p) text = text_format("%s-%05d", "slot", 42);
     assert_string_equal(text, "slot-00042");
-    AUTO(char *, memory_free_p)
-    wide = text_format("%5000s", "x");
+    AUTO(char *, memory_free_p) wide = text_format("%5000s", "x");
     assert_int_equal(strlen(wide), 5000);
-    AUTO(char *, memory_free_p)
-    empty = text_format("%s", "");
+    AUTO(char *, memory_free_p) empty = text_format("%s", "");
     assert_string_equal(empty, "");
 }
 

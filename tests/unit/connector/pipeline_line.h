@@ -6,14 +6,7 @@
 #ifndef TESTS_UNIT_CONNECTOR_PIPELINE_LINE_H
 #define TESTS_UNIT_CONNECTOR_PIPELINE_LINE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdlib.h>
+#include "unit/postgres/fake_walsender.h"
 
 #include "base/reader.h"
 #include "base/text.h"
@@ -23,7 +16,6 @@
 #include "unit/connector/pgoutput_bytes.h"
 #include "unit/connector/scripted_delivery.h"
 #include "unit/connector/scripted_handler.h"
-#include "unit/postgres/fake_walsender.h"
 
 enum {
     LINE_TABLE_OID = 16400,
@@ -52,7 +44,8 @@ struct line {
     uint64_t allowed, flushed;
     uint64_t position; /* of the next 'w' message */
     atomic_bool stop_noticed;
-    char warning[1024]; /* the last one of the log; once it ended */
+    _Atomic int64_t ahead_ms; /* of the real time */
+    char warning[1024];       /* the last one of the log; once it ended */
 };
 
 #define LINE_WAIT(condition)                                                                       \
@@ -64,6 +57,30 @@ struct line {
             (void)poll(NULL, 0, 1);                                                                \
         }                                                                                          \
     } while (0)
+
+#define LINE_TEST(name) cmocka_unit_test_setup_teardown(name, line_setup, line_teardown)
+
+/* ---- time ---- */
+
+/* The real one, which a test may move ahead. */
+static inline mono_ms_t line_now(void *self)
+{
+    const struct line *line = self;
+    struct clock clock = clock_system();
+    return mono_ms_add(clock_now(&clock), atomic_load(&line->ahead_ms));
+}
+
+static inline int64_t line_wall_us(void *self UNUSED)
+{
+    struct clock clock = clock_system();
+    return clock_wall_us(&clock);
+}
+
+static inline void line_skip_time(struct line *line, int64_t skip_ms)
+{
+    atomic_fetch_add(&line->ahead_ms, skip_ms);
+    scripted_delivery_wake(&line->delivery);
+}
 
 /* ---- the pipeline's thread ---- */
 
@@ -90,19 +107,15 @@ static inline void line_note(void *self, enum log_level level, const char *messa
 
 ON_PIPELINE_THREAD static inline struct wal_stream *line_open(const struct line *line)
 {
-    const struct db_conn_options conn_options = { .host = "127.0.0.1",
-                                                  .port = line->fake.port,
-                                                  .user = "cdc",
-                                                  .database = "shop",
-                                                  .ssl_mode = "disable",
-                                                  .replication = true };
+    struct db_conn_options conn_options = fake_options(&line->fake.server);
     const struct wal_stream_options options = { .slot = "orders",
                                                 .publication = "orders_pub",
                                                 .status_interval_ms = LINE_STATUS_INTERVAL_MS,
-                                                .clock = clock_system() };
+                                                .clock = line->with.clock };
     struct db_conn *conn = NULL;
     struct wal_stream *stream = NULL;
     struct error err = ERROR_INIT;
+    conn_options.replication = true;
     CHECK(db_conn_open(&conn_options, INTERRUPT_NONE, &conn, &err));
     CHECK(wal_stream_start(&options, conn, LSN_NONE, &stream, &err));
     return stream;
@@ -121,13 +134,11 @@ static inline void *line_main(void *self)
 
 /* ---- life ---- */
 
-/* A port where nobody listens: that watcher never has a session. */
+/* Nobody listens on that port: it never has a session. */
 static inline struct watcher *line_blind_watcher(void)
 {
-    char port[8];
-    (void)close(fake_listen(0, port));
     return watcher_start(&(struct watcher_options){
-        .conn = { .host = "127.0.0.1", .port = port, .user = "cdc", .database = "shop" },
+        .conn = { .host = "127.0.0.1", .port = "1", .user = "cdc", .database = "shop" },
         .slot = "orders",
         .interval_ms = 60 * 1000,
         .clock = clock_system() });
@@ -137,8 +148,8 @@ static inline int line_setup(void **state)
 {
     struct line *line = memory_alloc(sizeof(*line));
     struct error err = ERROR_INIT;
-    struct clock clock = clock_system();
-    line->fake = (struct fake_walsender){ .fd = -1, .listen_fd = -1 };
+    const struct clock clock = { .now = line_now, .wall_us = line_wall_us, .self = line };
+    line->fake = (struct fake_walsender){ .server = { .fd = -1, .listen_fd = -1 } };
     line->ring_entries = LINE_RING_ENTRIES;
     scripted_delivery_init(&line->delivery);
     status_init(&line->status);
@@ -165,16 +176,18 @@ static inline int line_setup(void **state)
 /* May be called again after an end. */
 static inline void line_start(struct line *line)
 {
-    static const enum fake_answer answers[] = { FAKE_COPY };
+    static const struct fake_step script[] = { { FAKE_GREET, "15.20" },
+                                               { FAKE_EXPECT, "START_REPLICATION" },
+                                               { FAKE_END, NULL } };
     if (line->with.tracker == NULL)
         line->with.tracker = ack_tracker_new(line->ring_entries);
     if (line->pipeline == NULL)
         line->pipeline = pipeline_new(&line->with);
-    if (line->fake.listen_fd >= 0)
-        fake_walsender_stop(&line->fake);
+    if (line->fake.server.listen_fd >= 0)
+        fake_walsender_end(&line->fake);
     line->err = ERROR_INIT;
     line->position = 0x1000;
-    fake_walsender_start(&line->fake, answers, 0);
+    fake_walsender_begin(&line->fake, script, 0);
     CHECK(pthread_create(&line->thread, NULL, line_main, line) == 0);
     line->running = true;
     fake_walsender_take_over(&line->fake);
@@ -200,8 +213,8 @@ static inline int line_teardown(void **state)
         fake_walsender_cut(&line->fake);
         line_join(line);
     }
-    if (line->fake.listen_fd >= 0)
-        fake_walsender_stop(&line->fake);
+    if (line->fake.server.listen_fd >= 0)
+        fake_walsender_end(&line->fake);
     pipeline_free(line->pipeline);
     watcher_stop(line->with.watcher);
     ack_tracker_free(line->with.tracker);
@@ -264,12 +277,11 @@ static inline void line_keepalive(struct line *line, uint64_t end, bool reply)
 /* 'd' = a status, 'c' = CopyDone, 'X' = it leaves, 0 = the end. */
 static inline char line_hear(struct line *line, int64_t *out_clock)
 {
-    char body[FAKE_MESSAGE_MAX];
-    size_t size = 0;
-    char type = fake_walsender_receive(&line->fake, body, &size);
+    AUTO(struct buf, buf_done) body = buf_init(FAKE_MESSAGE_MAX_BYTES);
+    char type = fake_walsender_receive(&line->fake, &body);
     if (type != 'd')
         return type;
-    struct reader reader = reader_init((struct slice){ body, size });
+    struct reader reader = reader_init(buf_slice(&body));
     assert_int_equal(reader_u8(&reader), 'r');
     (void)reader_u64(&reader);
     uint64_t flushed = reader_u64(&reader);
@@ -332,7 +344,7 @@ static inline void line_expect_clean_end(struct line *line, uint64_t flushed)
         continue;
     assert_int_equal(type, 'c');
     assert_int_equal(line->flushed, flushed);
-    fake_send(line->fake.fd, 'c', NULL, 0);
+    fake_walsender_send(&line->fake, 'c', NULL, 0);
     assert_int_equal(line_hear(line, &ignored), 'X');
     line_join(line);
     assert_int_equal(line->end, PIPELINE_STOPPED);
@@ -345,12 +357,6 @@ static inline void line_expect_failure(struct line *line, enum error_class class
     assert_int_equal(line->end, PIPELINE_FAILED);
     assert_string_equal(line->err.code, code);
     assert_string_equal(error_class_name(line->err.class), error_class_name(class));
-}
-
-static inline void line_expect_text(const char *text, const char *part)
-{
-    if (strstr(text, part) == NULL)
-        fail_msg("\"%s\" is not in \"%s\"", part, text);
 }
 
 #endif

@@ -103,8 +103,8 @@ static void a_stop_without_a_broker_does_not_wait(void **state)
     scripted_delivery_connected(&line->delivery, false);
     line_ask_to_stop(line);
     line_expect_clean_end(line, 110);
-    line_expect_text(line->warning, "what is unconfirmed comes again");
-    line_expect_text(line->warning, "transaction_cut=0 records_unconfirmed=1");
+    fake_assert_contains(line->warning, "what is unconfirmed comes again");
+    fake_assert_contains(line->warning, "transaction_cut=0 records_unconfirmed=1");
 }
 
 /* With nothing in flight there is nothing that a broker would have to answer. */
@@ -115,6 +115,7 @@ static void a_stop_without_a_broker_still_confirms_what_needs_none(void **state)
     line_start(line);
     line_begin(line, 100);
     line_relation(line);
+    LINE_WAIT(atomic_load(&line->status.transaction_open));
     line_ask_to_stop(line);
     LINE_WAIT(atomic_load(&line->stop_noticed));
     line_expect_still(line, 0);
@@ -138,8 +139,8 @@ static void a_transaction_that_does_not_end_is_cut(void **state)
     line_expect_still(line, 110);
     line_ask_to_stop(line);
     line_expect_clean_end(line, 110);
-    line_expect_text(line->warning, "transaction=16/B374D848 transaction_cut=1 "
-                                    "records_unconfirmed=0");
+    fake_assert_contains(line->warning, "transaction=16/B374D848 transaction_cut=1 "
+                                        "records_unconfirmed=0");
     assert_false(atomic_load(&line->status.transaction_open));
 }
 
@@ -155,7 +156,7 @@ static void records_that_are_not_acknowledged_in_time_are_left(void **state)
     line_expect_still(line, 0);
     line_ask_to_stop(line);
     line_expect_clean_end(line, 0);
-    line_expect_text(line->warning, "transaction_cut=0 records_unconfirmed=1");
+    fake_assert_contains(line->warning, "transaction_cut=0 records_unconfirmed=1");
 }
 
 static void a_key_that_is_never_found_does_not_hold_up_a_stop(void **state)
@@ -168,7 +169,7 @@ static void a_key_that_is_never_found_does_not_hold_up_a_stop(void **state)
     LINE_WAIT(atomic_load(&line->status.blocked) == BLOCKED_WAIT);
     line_ask_to_stop(line);
     line_expect_clean_end(line, 0);
-    line_expect_text(line->warning, "transaction_cut=1");
+    fake_assert_contains(line->warning, "transaction_cut=1");
 }
 
 static void a_refusal_while_it_stops_is_still_a_failure(void **state)
@@ -196,8 +197,8 @@ static void a_server_that_does_not_end_the_copy_is_left(void **state)
     line_ask_to_stop(line);
     line_join(line);
     assert_int_equal(line->end, PIPELINE_STOPPED);
-    line_expect_text(line->warning, "the stream did not end cleanly");
-    line_expect_text(line->warning, "code=finish_timeout");
+    fake_assert_contains(line->warning, "the stream did not end cleanly");
+    fake_assert_contains(line->warning, "code=finish_timeout");
 }
 
 /* The same pipeline streams again after a stop, if it is asked to. */
@@ -218,8 +219,6 @@ static void a_stop_is_forgotten_by_the_next_run(void **state)
     line_expect_flush(line, 210);
     line_expect_still(line, 210);
 }
-
-#define LINE_TEST(name) cmocka_unit_test_setup_teardown(name, line_setup, line_teardown)
 
 int main(void)
 {

@@ -216,18 +216,18 @@ static inline void scripted_delivery_push(struct scripted_delivery *self,
 static inline void scripted_delivery_ack(struct scripted_delivery *self, uint32_t at)
 {
     const struct scripted_record record = scripted_delivery_record(self, at);
-    scripted_delivery_push(
-        self, &(struct scripted_event){ .event = { .kind = DELIVERY_ACKED, .ticket = record.ticket },
-                                        .cost = record.cost });
+    scripted_delivery_push(self, &(struct scripted_event){
+                                     .event = { .kind = DELIVERY_ACKED, .ticket = record.ticket },
+                                     .cost = record.cost });
 }
 
 static inline void scripted_delivery_refuse(struct scripted_delivery *self, uint32_t at)
 {
     const struct scripted_record record = scripted_delivery_record(self, at);
-    struct scripted_event event = { .event = { .kind = DELIVERY_REFUSED,
-                                               .ticket = record.ticket,
-                                               .topic = record.topic },
-                                    .cost = record.cost };
+    struct scripted_event event = {
+        .event = { .kind = DELIVERY_REFUSED, .ticket = record.ticket, .topic = record.topic },
+        .cost = record.cost
+    };
     (void)error_set(&event.err, ERROR_HALT, "TOPIC_AUTHORIZATION_FAILED", "not authorised");
     scripted_delivery_push(self, &event);
 }

@@ -14,9 +14,9 @@ enum { HANDLER_NOTHING = -1, HANDLER_SCRATCH_BYTES = 4096 };
 
 struct scripted_handler {
     uint32_t topic;
-    bool boundaries;      /* Begin and Commit give a record as well */
-    _Atomic int holds;    /* the kind of change that waits (EMIT_WAIT) */
-    _Atomic int fails;    /* the kind of change that fails */
+    bool boundaries;       /* Begin and Commit give a record as well */
+    _Atomic int holds;     /* the kind of change that waits (EMIT_WAIT) */
+    _Atomic int fails;     /* the kind of change that fails */
     _Atomic uint32_t held; /* how often EMIT_WAIT was answered */
     _Atomic bool changed;  /* a call after EMIT_WAIT came with other arguments */
     _Atomic uint32_t calls[CHANGE_KIND_COUNT]; /* that were not held */
@@ -69,8 +69,8 @@ static inline void handler_add(const struct scripted_handler *self, const struct
                                struct slice value, struct record_list *list)
 {
     char key[64];
-    int size = snprintf(key, sizeof(key), "%" PRIu64 "/%" PRIu64, txn->final_lsn.value,
-                        txn->ordinal);
+    int size =
+        snprintf(key, sizeof(key), "%" PRIu64 "/%" PRIu64, txn->final_lsn.value, txn->ordinal);
     struct record *record = record_list_add(list);
     record->topic = self->topic;
     record->key = arena_copy(list->arena, (struct slice){ key, (size_t)size });

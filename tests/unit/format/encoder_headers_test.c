@@ -51,8 +51,7 @@ static void assert_header(const struct record *record, uint32_t at, const char *
 static void none_by_default(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    fixture;
+    AUTO(struct fixture, fixture_done) fixture;
     fixture_init(&fixture);
     struct record *record = record_list_add(&fixture.list);
     encoder_headers_add(0, fixture.plan, &txn, "INSERT", &fixture.list, record);
@@ -63,8 +62,7 @@ static void none_by_default(void **state)
 static void each_says_its_part(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    fixture;
+    AUTO(struct fixture, fixture_done) fixture;
     fixture_init(&fixture);
     struct record *record = record_list_add(&fixture.list);
     encoder_headers_add(63, fixture.plan, &txn, "UPDATE", &fixture.list, record);
@@ -80,8 +78,7 @@ static void each_says_its_part(void **state)
 static void only_those_that_were_asked_for(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    fixture;
+    AUTO(struct fixture, fixture_done) fixture;
     fixture_init(&fixture);
     struct record *record = record_list_add(&fixture.list);
     encoder_headers_add(ENCODER_HEADER_OPERATION | ENCODER_HEADER_POS, fixture.plan, &txn, "DELETE",
@@ -94,8 +91,7 @@ static void only_those_that_were_asked_for(void **state)
 static void takes_the_largest_numbers_and_early_times(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    fixture;
+    AUTO(struct fixture, fixture_done) fixture;
     fixture_init(&fixture);
     struct record *record = record_list_add(&fixture.list);
     const struct txn extreme = { .final_lsn = { UINT64_MAX },

@@ -18,8 +18,7 @@ static void assert_rows(char delimiter, value_json_fn *element, const struct row
                         size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        AUTO(struct buf, buf_done)
-        out = buf_init(ORACLE_LIMIT_BYTES);
+        AUTO(struct buf, buf_done) out = buf_init(ORACLE_LIMIT_BYTES);
         json_array_write(&out, slice_of(rows[i].text), delimiter, element);
         assert_string_equal(buf_text(&out), rows[i].expected);
         assert_true(oracle_accepts(buf_slice(&out)));
@@ -103,8 +102,7 @@ static void quotes_what_is_no_array(void **state)
 static void leaves_what_stood_before(void **state)
 {
     (void)state;
-    AUTO(struct buf, buf_done)
-    out = buf_init(ORACLE_LIMIT_BYTES);
+    AUTO(struct buf, buf_done) out = buf_init(ORACLE_LIMIT_BYTES);
     buf_append_text(&out, "\"x\":");
     json_array_write(&out, SLICE_TEXT("{1,2"), ',', json_number_integer);
     assert_string_equal(buf_text(&out), "\"x\":\"{1,2\"");

@@ -124,8 +124,7 @@ static void agrees_with_jansson_on_damage(void **state)
 
 static bool nested(size_t depth, const char *open, const char *close)
 {
-    AUTO(struct buf, buf_done)
-    text = buf_init(ORACLE_LIMIT_BYTES);
+    AUTO(struct buf, buf_done) text = buf_init(ORACLE_LIMIT_BYTES);
     for (size_t i = 0; i < depth; i++)
         buf_append_text(&text, open);
     buf_append_text(&text, "0");

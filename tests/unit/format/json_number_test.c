@@ -15,8 +15,7 @@ struct row {
 static void assert_rows(value_json_fn *write, const struct row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        AUTO(struct buf, buf_done)
-        out = oracle_write(write, slice_of(rows[i].text));
+        AUTO(struct buf, buf_done) out = oracle_write(write, slice_of(rows[i].text));
         assert_string_equal(buf_text(&out), rows[i].expected);
         assert_true(oracle_accepts(buf_slice(&out)));
     }

@@ -11,8 +11,7 @@
 
 static void assert_written(struct slice text, const char *expected)
 {
-    AUTO(struct buf, buf_done)
-    out = oracle_write(json_writer_string, text);
+    AUTO(struct buf, buf_done) out = oracle_write(json_writer_string, text);
     assert_string_equal(buf_text(&out), expected);
 }
 
@@ -37,8 +36,8 @@ static void finds_special_bytes_at_every_position(void **state)
                 char text[40];
                 memset(text, 'x', sizeof(text));
                 text[at] = (char)specials[i];
-                AUTO(struct buf, buf_done)
-                out = oracle_write(json_writer_string, (struct slice){ text, size });
+                AUTO(struct buf, buf_done) out =
+                    oracle_write(json_writer_string, (struct slice){ text, size });
                 enum json_error_code code;
                 json_t *value = oracle_parse(buf_slice(&out), &code);
                 assert_non_null(value);
@@ -112,8 +111,7 @@ static void knows_every_sequence(void **state)
 static void stops_at_the_limit(void **state)
 {
     (void)state;
-    AUTO(struct buf, buf_done)
-    out = buf_init(6);
+    AUTO(struct buf, buf_done) out = buf_init(6);
     json_writer_string(&out, SLICE_TEXT("1234"));
     assert_false(out.failed);
     buf_clear(&out);
@@ -144,8 +142,7 @@ static void encodes_base64(void **state)
         { "fbefbe", "\"++++\"" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        AUTO(struct buf, buf_done)
-        out = buf_init(ORACLE_LIMIT_BYTES);
+        AUTO(struct buf, buf_done) out = buf_init(ORACLE_LIMIT_BYTES);
         assert_true(json_writer_base64(&out, slice_of(rows[i].hex)));
         assert_string_equal(buf_text(&out), rows[i].expected);
     }
@@ -158,8 +155,7 @@ static void refuses_what_is_not_hex(void **state)
         "0", "0g", "g0", "00 1", "@0", "0`", "/0", "0:", "001122zz"
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        AUTO(struct buf, buf_done)
-        out = buf_init(ORACLE_LIMIT_BYTES);
+        AUTO(struct buf, buf_done) out = buf_init(ORACLE_LIMIT_BYTES);
         buf_append_text(&out, "kept");
         assert_false(json_writer_base64(&out, slice_of(rows[i])));
         assert_string_equal(buf_text(&out), "kept");

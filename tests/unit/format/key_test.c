@@ -58,10 +58,8 @@ static void assert_key(struct fixture *fixture, struct tuple row, const char *ex
 static void one_column_is_its_text(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    by_id = FIXTURE('d', "id");
-    AUTO(struct fixture, fixture_done)
-    by_time = FIXTURE('d', "born");
+    AUTO(struct fixture, fixture_done) by_id = FIXTURE('d', "id");
+    AUTO(struct fixture, fixture_done) by_time = FIXTURE('d', "born");
     struct tuple row = TUPLE(T("42"), T("a@b"), T("2024-02-29 12:34:56+00"), NULL_VALUE);
     assert_key(&by_id, row, "42");
     assert_key(&by_time, row, "2024-02-29 12:34:56+00");
@@ -72,24 +70,21 @@ static void one_column_is_its_text(void **state)
 static void one_column_that_is_null_is_a_null_key(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    fixture = FIXTURE('f', "mail");
+    AUTO(struct fixture, fixture_done) fixture = FIXTURE('f', "mail");
     assert_key(&fixture, TUPLE(T("1"), NULL_VALUE, NULL_VALUE, NULL_VALUE), NULL);
 }
 
 static void no_columns_are_a_null_key(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    fixture = fixture_of(REPLICA_IDENTITY_FULL, NULL, 0);
+    AUTO(struct fixture, fixture_done) fixture = fixture_of(REPLICA_IDENTITY_FULL, NULL, 0);
     assert_key(&fixture, TUPLE(T("1"), T("2"), T("3"), T("4")), NULL);
 }
 
 static void several_columns_are_an_object_in_key_order(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    fixture = FIXTURE('f', "mail", "id", "born");
+    AUTO(struct fixture, fixture_done) fixture = FIXTURE('f', "mail", "id", "born");
     assert_key(&fixture, TUPLE(T("42"), T("a\"@b"), T("2024-02-29 12:34:56+00"), NULL_VALUE),
                "{\"mail\":\"a\\\"@b\",\"id\":42,\"born\":\"2024-02-29T12:34:56Z\"}");
     assert_key(&fixture, TUPLE(T("42"), NULL_VALUE, NULL_VALUE, NULL_VALUE),
@@ -99,8 +94,7 @@ static void several_columns_are_an_object_in_key_order(void **state)
 static void the_key_outlives_the_message(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    fixture = FIXTURE('d', "id");
+    AUTO(struct fixture, fixture_done) fixture = FIXTURE('d', "id");
     char bytes[] = "42";
     const struct value values[] = {
         { VALUE_TEXT, { bytes, 2 } }, NULL_VALUE, NULL_VALUE, NULL_VALUE
@@ -126,10 +120,8 @@ static void assert_refused(struct fixture *fixture, struct tuple row, const char
 static void an_unknown_key_is_an_error(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    one = FIXTURE('d', "mail");
-    AUTO(struct fixture, fixture_done)
-    two = FIXTURE('d', "id", "mail");
+    AUTO(struct fixture, fixture_done) one = FIXTURE('d', "mail");
+    AUTO(struct fixture, fixture_done) two = FIXTURE('d', "id", "mail");
     struct tuple row = TUPLE(T("1"), UNCHANGED, NULL_VALUE, NULL_VALUE);
     assert_refused(&one, row, "key_unknown");
     assert_non_null(strstr(one.err.text, "\"mail\""));
@@ -142,12 +134,9 @@ static void an_unknown_key_is_an_error(void **state)
 static void a_key_has_a_largest_size(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    one = FIXTURE('d', "mail");
-    AUTO(struct fixture, fixture_done)
-    two = FIXTURE('d', "id", "mail");
-    AUTO(char *, memory_free_p)
-    large = memory_alloc(KEY_LIMIT_BYTES + 1);
+    AUTO(struct fixture, fixture_done) one = FIXTURE('d', "mail");
+    AUTO(struct fixture, fixture_done) two = FIXTURE('d', "id", "mail");
+    AUTO(char *, memory_free_p) large = memory_alloc(KEY_LIMIT_BYTES + 1);
     memset(large, 'x', KEY_LIMIT_BYTES + 1);
     struct tuple most =
         TUPLE(T("1"), { VALUE_TEXT, { large, KEY_LIMIT_BYTES } }, NULL_VALUE, NULL_VALUE);
@@ -163,8 +152,7 @@ static void a_key_has_a_largest_size(void **state)
 static void a_change_is_seen_in_key_columns_only(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    fixture = FIXTURE('f', "id", "mail");
+    AUTO(struct fixture, fixture_done) fixture = FIXTURE('f', "id", "mail");
     struct tuple row = TUPLE(T("1"), T("a"), T("b"), T("c"));
     struct tuple other_note = TUPLE(T("1"), T("a"), T("x"), T("y"));
     struct tuple other_id = TUPLE(T("2"), T("a"), T("b"), T("c"));
@@ -182,10 +170,8 @@ static void a_change_is_seen_in_key_columns_only(void **state)
 static void a_key_outside_the_identity_is_an_error(void **state)
 {
     (void)state;
-    AUTO(struct fixture, fixture_done)
-    inside = FIXTURE('d', "born", "id");
-    AUTO(struct fixture, fixture_done)
-    outside = FIXTURE('d', "id", "mail");
+    AUTO(struct fixture, fixture_done) inside = FIXTURE('d', "born", "id");
+    AUTO(struct fixture, fixture_done) outside = FIXTURE('d', "id", "mail");
     assert_true(key_in_identity(inside.plan, OLD_NONE, &inside.err));
     assert_true(key_in_identity(inside.plan, OLD_KEY, &inside.err));
     assert_true(key_in_identity(outside.plan, OLD_FULL, &outside.err));
@@ -210,8 +196,7 @@ static void the_primary_key_is_asked_for_when_flags_say_nothing(void **state)
                  { REPLICA_IDENTITY_FULL, true },
                  { REPLICA_IDENTITY_NOTHING, true } };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        AUTO(struct fixture, fixture_done)
-        fixture = FIXTURE(rows[i].identity, "id");
+        AUTO(struct fixture, fixture_done) fixture = FIXTURE(rows[i].identity, "id");
         assert_int_equal(key_needs_primary_key(fixture.relation, false), rows[i].needed);
         assert_false(key_needs_primary_key(fixture.relation, true));
     }

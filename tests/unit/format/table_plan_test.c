@@ -31,12 +31,10 @@ static void assert_fragment(const struct table_plan_column *column, const char *
 static void sorts_by_the_bytes_of_the_names(void **state)
 {
     (void)state;
-    AUTO(struct relation *, relation_free_p)
-    relation =
+    AUTO(struct relation *, relation_free_p) relation =
         RELATION('d', COLUMN("zeta", TEXT, false), COLUMN("\xC3\xA4", TEXT, false),
                  COLUMN("id", INT8, true), COLUMN("Name", TEXT, false), COLUMN("id2", INT4, false));
-    AUTO(struct table_plan *, table_plan_free_p)
-    plan = plan_of(relation, NULL, 0);
+    AUTO(struct table_plan *, table_plan_free_p) plan = plan_of(relation, NULL, 0);
     assert_int_equal(plan->column_count, 5);
     assert_fragment(&plan->columns[0], "\"Name\":", 3);
     assert_fragment(&plan->columns[1], "\"id\":", 2);
@@ -56,11 +54,10 @@ static void sorts_by_the_bytes_of_the_names(void **state)
 static void escapes_names_before_and_sorts_them_raw(void **state)
 {
     (void)state;
-    AUTO(struct relation *, relation_free_p)
-    relation = RELATION('d', COLUMN("a\"b", TEXT, false), COLUMN("a\\", TEXT, false),
-                        COLUMN("a\nb", TEXT, false), COLUMN("\x01\x02\x03", TEXT, false));
-    AUTO(struct table_plan *, table_plan_free_p)
-    plan = plan_of(relation, NULL, 0);
+    AUTO(struct relation *, relation_free_p) relation =
+        RELATION('d', COLUMN("a\"b", TEXT, false), COLUMN("a\\", TEXT, false),
+                 COLUMN("a\nb", TEXT, false), COLUMN("\x01\x02\x03", TEXT, false));
+    AUTO(struct table_plan *, table_plan_free_p) plan = plan_of(relation, NULL, 0);
     assert_fragment(&plan->columns[0], "\"\\u0001\\u0002\\u0003\":", 3);
     assert_fragment(&plan->columns[1], "\"a\\nb\":", 2);
     assert_fragment(&plan->columns[2], "\"a\\\"b\":", 0);
@@ -70,12 +67,11 @@ static void escapes_names_before_and_sorts_them_raw(void **state)
 static void leaves_a_column_named_operation_out(void **state)
 {
     (void)state;
-    AUTO(struct relation *, relation_free_p)
-    relation = RELATION('d', COLUMN("operations", TEXT, false), COLUMN("operation", TEXT, true),
-                        COLUMN("oper", TEXT, false));
+    AUTO(struct relation *, relation_free_p) relation =
+        RELATION('d', COLUMN("operations", TEXT, false), COLUMN("operation", TEXT, true),
+                 COLUMN("oper", TEXT, false));
     const struct slice key = SLICE_TEXT("operation");
-    AUTO(struct table_plan *, table_plan_free_p)
-    plan = plan_of(relation, &key, 1);
+    AUTO(struct table_plan *, table_plan_free_p) plan = plan_of(relation, &key, 1);
     assert_int_equal(plan->column_count, 2);
     assert_fragment(&plan->columns[0], "\"oper\":", 2);
     assert_fragment(&plan->columns[1], "\"operations\":", 0);
@@ -87,14 +83,12 @@ static void leaves_a_column_named_operation_out(void **state)
 static void knows_where_operation_stands_at_both_ends(void **state)
 {
     (void)state;
-    AUTO(struct relation *, relation_free_p)
-    before = RELATION('d', COLUMN("a", TEXT, false), COLUMN("b", TEXT, false));
-    AUTO(struct relation *, relation_free_p)
-    after = RELATION('d', COLUMN("p", TEXT, false), COLUMN("z", TEXT, false));
-    AUTO(struct table_plan *, table_plan_free_p)
-    at_end = plan_of(before, NULL, 0);
-    AUTO(struct table_plan *, table_plan_free_p)
-    at_start = plan_of(after, NULL, 0);
+    AUTO(struct relation *, relation_free_p) before =
+        RELATION('d', COLUMN("a", TEXT, false), COLUMN("b", TEXT, false));
+    AUTO(struct relation *, relation_free_p) after =
+        RELATION('d', COLUMN("p", TEXT, false), COLUMN("z", TEXT, false));
+    AUTO(struct table_plan *, table_plan_free_p) at_end = plan_of(before, NULL, 0);
+    AUTO(struct table_plan *, table_plan_free_p) at_start = plan_of(after, NULL, 0);
     assert_int_equal(at_end->operation_at, 2);
     assert_int_equal(at_start->operation_at, 0);
 }
@@ -102,11 +96,10 @@ static void knows_where_operation_stands_at_both_ends(void **state)
 static void keeps_the_order_of_the_key(void **state)
 {
     (void)state;
-    AUTO(struct relation *, relation_free_p)
-    relation = RELATION('d', COLUMN("a", INT4, true), COLUMN("b", TEXT, true));
+    AUTO(struct relation *, relation_free_p) relation =
+        RELATION('d', COLUMN("a", INT4, true), COLUMN("b", TEXT, true));
     const struct slice names[] = { SLICE_TEXT("b"), SLICE_TEXT("a") };
-    AUTO(struct table_plan *, table_plan_free_p)
-    plan = plan_of(relation, names, 2);
+    AUTO(struct table_plan *, table_plan_free_p) plan = plan_of(relation, names, 2);
     assert_int_equal(plan->key_count, 2);
     assert_fragment(&plan->key_columns[0], "\"b\":", 1);
     assert_fragment(&plan->key_columns[1], "\"a\":", 0);
@@ -118,10 +111,8 @@ static void takes_a_table_without_columns(void **state)
     (void)state;
     struct relation *empty =
         relation_new(1, SLICE_TEXT("s"), SLICE_TEXT("t"), REPLICA_IDENTITY_FULL, NULL, 0);
-    AUTO(struct relation *, relation_free_p)
-    relation = empty;
-    AUTO(struct table_plan *, table_plan_free_p)
-    plan = plan_of(relation, NULL, 0);
+    AUTO(struct relation *, relation_free_p) relation = empty;
+    AUTO(struct table_plan *, table_plan_free_p) plan = plan_of(relation, NULL, 0);
     assert_int_equal(plan->column_count, 0);
     assert_int_equal(plan->operation_at, 0);
 }
@@ -129,8 +120,7 @@ static void takes_a_table_without_columns(void **state)
 static void refuses_keys_that_are_not_there(void **state)
 {
     (void)state;
-    AUTO(struct relation *, relation_free_p)
-    relation = RELATION('d', COLUMN("id", INT4, true));
+    AUTO(struct relation *, relation_free_p) relation = RELATION('d', COLUMN("id", INT4, true));
     const struct slice names[] = { SLICE_TEXT("id"), SLICE_TEXT("mail") };
     const struct slice twice[] = { SLICE_TEXT("id"), SLICE_TEXT("id") };
     struct error err = ERROR_INIT;

@@ -31,8 +31,7 @@ static void assert_topic(const struct topic_route *route, const char *schema, co
     char *found = NULL;
     if (!topic_route_find(route, slice_of(schema), slice_of(table), &found, &err))
         fail_msg("%s: %s", err.code, err.text);
-    AUTO(char *, memory_free_p)
-    topic = found;
+    AUTO(char *, memory_free_p) topic = found;
     if (expected == NULL)
         assert_null(topic);
     else
@@ -42,8 +41,7 @@ static void assert_topic(const struct topic_route *route, const char *schema, co
 static void maps_tables_by_name(void **state)
 {
     (void)state;
-    AUTO(struct topic_route *, topic_route_free_p)
-    route = route_of((struct topic_route_options){
+    AUTO(struct topic_route *, topic_route_free_p) route = route_of((struct topic_route_options){
         .pairs = pairs, .pair_count = 3, .unmapped = TOPIC_ROUTE_SKIP });
     assert_topic(route, "public", "users", "users.topic");
     assert_topic(route, "public", "orders", "orders.topic");
@@ -57,8 +55,7 @@ static void maps_tables_by_name(void **state)
 static void the_mapping_goes_before_the_template(void **state)
 {
     (void)state;
-    AUTO(struct topic_route *, topic_route_free_p)
-    route = route_of(
+    AUTO(struct topic_route *, topic_route_free_p) route = route_of(
         (struct topic_route_options){ .pairs = pairs,
                                       .pair_count = 3,
                                       .topic_template = "cdc.{database}.{schema}.{table}-v1",
@@ -73,8 +70,8 @@ static void the_mapping_goes_before_the_template(void **state)
 static void one_topic_may_take_every_table(void **state)
 {
     (void)state;
-    AUTO(struct topic_route *, topic_route_free_p)
-    route = route_of((struct topic_route_options){ .topic_template = "all" });
+    AUTO(struct topic_route *, topic_route_free_p) route =
+        route_of((struct topic_route_options){ .topic_template = "all" });
     assert_topic(route, "public", "a", "all");
     assert_topic(route, "public", "b", "all");
 }
@@ -86,8 +83,7 @@ static void copies_its_options(void **state)
     char topic[] = "topic";
     char text[] = "x-{table}";
     struct topic_route_pair pair = { table, topic };
-    AUTO(struct topic_route *, topic_route_free_p)
-    route = route_of(
+    AUTO(struct topic_route *, topic_route_free_p) route = route_of(
         (struct topic_route_options){ .pairs = &pair, .pair_count = 1, .topic_template = text });
     memset(table, '?', sizeof(table) - 1);
     memset(topic, '?', sizeof(topic) - 1);
@@ -113,16 +109,16 @@ static void assert_halts(const struct topic_route *route, struct slice table, co
 static void an_unmapped_table_is_an_error_unless_skipped(void **state)
 {
     (void)state;
-    AUTO(struct topic_route *, topic_route_free_p)
-    route = route_of((struct topic_route_options){ .pairs = pairs, .pair_count = 3 });
+    AUTO(struct topic_route *, topic_route_free_p) route =
+        route_of((struct topic_route_options){ .pairs = pairs, .pair_count = 3 });
     assert_halts(route, SLICE_TEXT("users"), "topic_unmapped", "\"sales.users\"");
 }
 
 static void a_name_that_kafka_refuses_is_an_error(void **state)
 {
     (void)state;
-    AUTO(struct topic_route *, topic_route_free_p)
-    route = route_of((struct topic_route_options){ .topic_template = "{table}" });
+    AUTO(struct topic_route *, topic_route_free_p) route =
+        route_of((struct topic_route_options){ .topic_template = "{table}" });
     char name[251];
     memset(name, 'x', sizeof(name));
     name[249] = '\0';
@@ -172,8 +168,8 @@ static void refuses_two_topics_for_one_table(void **state)
     (void)state;
     static const struct topic_route_pair same[] = { { "t", "a" }, { "public.t", "a" } };
     static const struct topic_route_pair two[] = { { "t", "a" }, { "public.t", "b" } };
-    AUTO(struct topic_route *, topic_route_free_p)
-    route = route_of((struct topic_route_options){ .pairs = same, .pair_count = 2 });
+    AUTO(struct topic_route *, topic_route_free_p) route =
+        route_of((struct topic_route_options){ .pairs = same, .pair_count = 2 });
     assert_topic(route, "public", "t", "a");
     assert_config((struct topic_route_options){ .pairs = two, .pair_count = 2 },
                   "topic_mapping_conflict", "public.t");

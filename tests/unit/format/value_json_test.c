@@ -144,8 +144,7 @@ static struct recorded parse_line(char *line)
 static bool check_recorded(const struct recorded *row)
 {
     struct slice text = { json_string_value(row->text), json_string_length(row->text) };
-    AUTO(struct buf, buf_done)
-    out = oracle_write(value_json_for(row->oid), text);
+    AUTO(struct buf, buf_done) out = oracle_write(value_json_for(row->oid), text);
     const struct difference *difference = find_difference(row->oid, text);
     assert_true(oracle_accepts(buf_slice(&out)));
     assert_string_equal(buf_text(&out), difference ? difference->expected : row->ancestor);
@@ -179,8 +178,7 @@ static void writes_what_the_ancestor_writes_or_what_is_listed(void **state)
 
 static void assert_written(uint32_t oid, const char *text, const char *expected)
 {
-    AUTO(struct buf, buf_done)
-    out = oracle_write(value_json_for(oid), slice_of(text));
+    AUTO(struct buf, buf_done) out = oracle_write(value_json_for(oid), slice_of(text));
     assert_string_equal(buf_text(&out), expected);
     assert_true(oracle_accepts(buf_slice(&out)));
 }

@@ -204,6 +204,12 @@ static UNUSED uint64_t fixture_in_flight_bytes(const struct delivery *delivery)
     return atomic_load(&delivery_stats(delivery)->in_flight_bytes);
 }
 
+static UNUSED void fixture_expect_none_in_flight(const struct delivery *delivery)
+{
+    assert_int_equal(fixture_in_flight_records(delivery), 0);
+    assert_int_equal(fixture_in_flight_bytes(delivery), 0);
+}
+
 /* Reading topics back. */
 
 struct topic_reader {

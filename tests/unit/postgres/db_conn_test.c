@@ -168,8 +168,7 @@ static void test_next_host_is_tried(void **state UNUSED)
     struct fake_postgres fakes[COUNT_OF(scripts)];
     for (size_t i = 0; i < COUNT_OF(scripts); i++)
         fake_postgres_begin(&fakes[i], scripts[i]);
-    AUTO(char *, memory_free_p)
-    ports =
+    AUTO(char *, memory_free_p) ports =
         text_format("1,%s,%s,%s,%s", fakes[0].port, fakes[1].port, fakes[2].port, fakes[3].port);
     struct db_conn_options options = fake_options(&fakes[0]);
     options.host = "127.0.0.1,127.0.0.1,127.0.0.1,127.0.0.1,127.0.0.1";

@@ -203,8 +203,7 @@ static const struct {
 
 static bool decode_built(struct bench *bench, void (*build)(struct buf *out))
 {
-    AUTO(struct buf, buf_done)
-    out = buf_init(MESSAGE_MAX);
+    AUTO(struct buf, buf_done) out = buf_init(MESSAGE_MAX);
     build(&out);
     return decode(bench, buf_slice(&out));
 }
@@ -237,8 +236,7 @@ static void assert_tuple(struct tuple tuple)
 static void test_begin_and_commit(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_open();
+    AUTO(struct bench, bench_done) bench = bench_open();
     assert_true(decode_built(&bench, build_begin));
     assert_int_equal(bench.change.kind, CHANGE_BEGIN);
     assert_null(bench.change.relation);
@@ -256,8 +254,7 @@ static void test_begin_and_commit(void **state)
 static void test_origin_type_and_message(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_open();
+    AUTO(struct bench, bench_done) bench = bench_open();
     assert_true(decode_built(&bench, build_origin));
     assert_int_equal(bench.change.kind, CHANGE_ORIGIN);
     assert_string_equal(lsn_text(bench.change.as.origin.lsn).text, "1/2");
@@ -281,8 +278,7 @@ static void test_origin_type_and_message(void **state)
 static void test_relation(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     assert_int_equal(bench.change.kind, CHANGE_RELATION);
     const struct relation *relation = bench.change.relation;
     assert_int_equal(relation->oid, TABLE);
@@ -303,8 +299,7 @@ static void test_relation(void **state)
 static void test_an_empty_schema_is_pg_catalog(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_open();
+    AUTO(struct bench, bench_done) bench = bench_open();
     assert_true(decode(&bench, SLICE_TEXT("R\0\0\0\1\0t\0f\0\0")));
     assert_slice(bench.change.relation->schema, "pg_catalog");
     assert_int_equal(bench.change.relation->identity, REPLICA_IDENTITY_FULL);
@@ -318,8 +313,7 @@ static void test_an_empty_schema_is_pg_catalog(void **state)
 static void test_insert(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     const struct relation *relation = bench.change.relation;
     assert_true(decode_built(&bench, build_insert));
     assert_int_equal(bench.change.kind, CHANGE_INSERT);
@@ -332,8 +326,7 @@ static void test_insert(void **state)
 static void test_empty_and_binary_values(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     assert_true(decode(&bench, SLICE_TEXT("I\0\0\0\7N\0\3t\0\0\0\0b\0\0\0\2\0\xFFn")));
     const struct value *values = bench.change.as.row.new.values;
     assert_int_equal(values[0].kind, VALUE_TEXT);
@@ -356,8 +349,7 @@ static void test_update_carries_what_was_sent_of_the_row_before(void **state)
         { build_update_key, OLD_KEY },
         { build_update_full, OLD_FULL },
     };
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         assert_true(decode_built(&bench, cases[i].build));
         assert_int_equal(bench.change.kind, CHANGE_UPDATE);
@@ -374,8 +366,7 @@ static void test_update_carries_what_was_sent_of_the_row_before(void **state)
 static void test_delete(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     assert_true(decode_built(&bench, build_delete_key));
     assert_int_equal(bench.change.kind, CHANGE_DELETE);
     assert_int_equal(bench.change.as.row.old_kind, OLD_KEY);
@@ -389,8 +380,7 @@ static void test_delete(void **state)
 static void test_truncate(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     assert_true(decode_built(&bench, build_truncate));
     assert_int_equal(bench.change.kind, CHANGE_TRUNCATE);
     assert_null(bench.change.relation);
@@ -408,8 +398,7 @@ static void test_truncate(void **state)
 static void test_a_relation_replaces_the_one_before(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     assert_true(decode(&bench, SLICE_TEXT("R\0\0\0\7s\0t\0n\0\1\0c\0\0\0\0\1\0\0\0\2")));
     assert_slice(bench.change.relation->name, "t");
     assert_false(decode_built(&bench, build_insert));
@@ -421,8 +410,7 @@ static void test_a_relation_replaces_the_one_before(void **state)
 static void test_a_broken_relation_replaces_nothing(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     assert_false(decode(&bench, SLICE_TEXT("R\0\0\0\7s\0t\0n\0\1\0c\0\0\0\0\1\0\0\0\2+")));
     assert_false(decode(&bench, SLICE_TEXT("R\0\0\0\7s\0t\0n\0\1\0c\0\0\0\0\1\0\0\0")));
     assert_true(decode_built(&bench, build_insert));
@@ -432,8 +420,7 @@ static void test_a_broken_relation_replaces_nothing(void **state)
 static void test_reset_forgets_the_relations(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     pgoutput_reset(bench.decoder);
     assert_false(decode_built(&bench, build_insert));
     assert_true(decode_built(&bench, build_relation));
@@ -465,11 +452,9 @@ static void assert_refused(struct bench *bench, struct slice message, const char
 static void test_every_cut_of_every_message_fails(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     for (size_t i = 0; i < COUNT_OF(messages); i++) {
-        AUTO(struct buf, buf_done)
-        out = buf_init(MESSAGE_MAX);
+        AUTO(struct buf, buf_done) out = buf_init(MESSAGE_MAX);
         messages[i].build(&out);
         struct slice whole = buf_slice(&out);
         for (size_t size = 0; size < whole.size; size++) {
@@ -484,11 +469,9 @@ static void test_every_cut_of_every_message_fails(void **state)
 static void test_bytes_after_the_end_fail(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     for (size_t i = 0; i < COUNT_OF(messages); i++) {
-        AUTO(struct buf, buf_done)
-        out = buf_init(MESSAGE_MAX);
+        AUTO(struct buf, buf_done) out = buf_init(MESSAGE_MAX);
         messages[i].build(&out);
         size_t end = out.size;
         buf_append_byte(&out, '\0');
@@ -502,8 +485,7 @@ static void test_bytes_after_the_end_fail(void **state)
 static void test_other_types_fail(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     for (int type = 0; type <= UINT8_MAX; type++) {
         if (type != 0 && strchr("BCORYIUDTM", type) != NULL)
             continue;
@@ -525,8 +507,7 @@ static void test_other_types_fail(void **state)
 static void test_wrong_fields_are_named_with_their_offset(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     const struct {
         struct slice message;
         const char *text;
@@ -593,8 +574,7 @@ static void test_wrong_fields_are_named_with_their_offset(void **state)
 static void test_sizes_are_bounded_by_the_message(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_with_table();
+    AUTO(struct bench, bench_done) bench = bench_with_table();
     const struct slice cases[] = {
         SLICE_TEXT("I\0\0\0\7N\0\3t\xFF\xFF\xFF\xFFnn"),
         SLICE_TEXT("T\xFF\xFF\xFF\xFF\0\0\0\0\7"),
@@ -611,10 +591,8 @@ static void test_sizes_are_bounded_by_the_message(void **state)
 static void test_long_names_are_cut_in_errors(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_open();
-    AUTO(struct buf, buf_done)
-    out = buf_init(MESSAGE_MAX);
+    AUTO(struct bench, bench_done) bench = bench_open();
+    AUTO(struct buf, buf_done) out = buf_init(MESSAGE_MAX);
     char name[5001];
     memset(name, 'x', sizeof name - 1);
     name[sizeof name - 1] = '\0';
@@ -629,8 +607,7 @@ static void test_long_names_are_cut_in_errors(void **state)
 static void test_the_error_is_optional(void **state)
 {
     (void)state;
-    AUTO(struct bench, bench_done)
-    bench = bench_open();
+    AUTO(struct bench, bench_done) bench = bench_open();
     assert_false(pgoutput_decode(bench.decoder, SLICE_NULL, &bench.arena, &bench.change, NULL));
     assert_false(
         pgoutput_decode(bench.decoder, SLICE_TEXT("?"), &bench.arena, &bench.change, NULL));

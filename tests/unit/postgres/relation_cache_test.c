@@ -22,8 +22,7 @@ static void test_found_by_oid(void **state)
 {
     (void)state;
     enum { COUNT = 500 };
-    AUTO(struct relation_cache, relation_cache_done)
-    cache = RELATION_CACHE_INIT;
+    AUTO(struct relation_cache, relation_cache_done) cache = RELATION_CACHE_INIT;
     assert_null(relation_cache_find(&cache, 1));
     struct relation *relations[COUNT];
     for (uint32_t i = 0; i < COUNT; i++) {
@@ -42,8 +41,7 @@ static void test_a_new_version_replaces_the_old(void **state)
 {
     (void)state;
     int released = 0;
-    AUTO(struct relation_cache, relation_cache_done)
-    cache = RELATION_CACHE_INIT;
+    AUTO(struct relation_cache, relation_cache_done) cache = RELATION_CACHE_INIT;
     struct relation *old = make(5, SLICE_TEXT("before"));
     relation_attach(old, &released, count_release);
     relation_cache_put(&cache, old);
@@ -65,8 +63,7 @@ static void test_clear_forgets_and_frees(void **state)
 {
     (void)state;
     int released = 0;
-    AUTO(struct relation_cache, relation_cache_done)
-    cache = RELATION_CACHE_INIT;
+    AUTO(struct relation_cache, relation_cache_done) cache = RELATION_CACHE_INIT;
     relation_cache_clear(&cache);
     for (uint32_t oid = 1; oid <= 3; oid++) {
         struct relation *relation = make(oid, SLICE_TEXT("t"));

@@ -1,38 +1,28 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "unit/postgres/fake_postgres.h"
 
 #include <dirent.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 
 #include "postgres/watcher.h"
 
-#include "unit/postgres/fake_walsender.h"
-
 enum {
     PATIENCE_TURNS = 10 * 1000,
-    LOOK_COLUMNS = 12,
-    KEY_COLUMNS_MAX = 4,
     NO_INTERVAL_MS = 60 * 1000,
-    PARAMETER_SIZE = 64,
     BEFORE_THE_NEXT_LOOK_MS = 900,
 };
 
 /* What a login gets. */
 enum login { LOGIN_SERVED, LOGIN_SHUTTING_DOWN, LOGIN_BAD_PASSWORD, LOGIN_UNANSWERED };
 
-/* A server for ordinary sessions, one after the other, that answers by what the SQL asks for. */
+/* A server for ordinary sessions, one after the other, that answers by what the SQL asks for: looks
+ * at the slot, and keys. */
 struct server {
+    struct fake_postgres peer; /* its sockets; no script */
     pthread_t thread;
-    int listen_fd;
     int control_fd; /* wakes its thread */
-    char port[8];
     _Atomic enum login login;
     atomic_bool terminate; /* ends the session with 57P01 */
     atomic_bool cut;       /* ends it without a word */
@@ -40,125 +30,60 @@ struct server {
     atomic_bool alternate; /* looks see orders_sight twice, no_sight twice, ... */
     atomic_bool stop;
     atomic_int sessions, looks, keys;
+    _Atomic(const char *) sight; /* rows of the answers, as fake_put_rows() takes them */
+    _Atomic(const char *) key;
 
-    pthread_mutex_t lock; /* for what follows */
-    const char *const *look;
-    const char *const *key;
-    char key_parameter[PARAMETER_SIZE];
-    char slot_parameter[PARAMETER_SIZE];
+    pthread_mutex_t lock;
+    char last_key[FAKE_TEXT_SIZE]; /* the statements with their parameters */
+    char last_look[FAKE_TEXT_SIZE];
 };
 
-static const char *const orders_sight[LOOK_COLUMNS] = {
-    "logical",  "t",    "4711",        "pgoutput",    "shop",       "pqcdc:one",
-    "extended", "0/10", "16/B374D848", "16/B374D900", "1073741824", NULL,
-};
-static const char *const no_sight[LOOK_COLUMNS] = { [9] = "0/77" };
-static const char *const two_columns[KEY_COLUMNS_MAX] = { "region", "id" };
-static const char *const other_column[KEY_COLUMNS_MAX] = { "sku" };
-static const char *const no_columns[KEY_COLUMNS_MAX] = { NULL };
+static const char orders_sight[] = "logical|t|4711|pgoutput|shop|pqcdc:one|extended|0/10|"
+                                   "16/B374D848|16/B374D900|1073741824|~";
+static const char no_sight[] = "~|~|~|~|~|~|~|~|~|0/77|~|~";
+static const char two_columns[] = "region\nid";
+static const char other_column[] = "sku";
+static const char no_columns[] = "";
 
 /* ---- the server ---- */
 
-static size_t put_u16(char *body, size_t at, uint16_t value)
+static void say_farewell(struct server *server, const char *error)
 {
-    body[at] = (char)(value >> 8);
-    body[at + 1] = (char)value;
-    return at + 2;
+    AUTO(struct buf, buf_done) out = buf_init(FAKE_MESSAGE_MAX_BYTES);
+    fake_put_error(&out, "FATAL", error);
+    (void)fake_write(&server->peer, &out);
 }
 
-static size_t put_u32(char *body, size_t at, uint32_t value)
+static void answer(struct server *server, const struct buf *statement)
 {
-    return put_u16(body, put_u16(body, at, (uint16_t)(value >> 16)), (uint16_t)value);
-}
-
-static void send_description(int fd, uint16_t columns)
-{
-    char body[1024];
-    size_t at = put_u16(body, 0, columns);
-    for (uint16_t i = 0; i < columns; i++) {
-        body[at++] = 'c';
-        body[at++] = '\0';
-        at = put_u16(body, put_u32(body, at, 0), 0);
-        at = put_u16(body, put_u32(body, at, 25), UINT16_MAX);
-        at = put_u16(body, put_u32(body, at, UINT32_MAX), 0);
-    }
-    fake_send(fd, 'T', body, at);
-}
-
-static void send_row(int fd, const char *const *values, uint16_t columns)
-{
-    char body[1024];
-    size_t at = put_u16(body, 0, columns);
-    for (uint16_t i = 0; i < columns; i++) {
-        uint32_t length = values[i] == NULL ? UINT32_MAX : (uint32_t)strlen(values[i]);
-        at = put_u32(body, at, length);
-        if (values[i] != NULL)
-            memcpy(body + at, values[i], length);
-        at += values[i] == NULL ? 0 : length;
-    }
-    fake_send(fd, 'D', body, at);
-}
-
-static void answer_look(struct server *server, int fd)
-{
-    send_description(fd, LOOK_COLUMNS);
+    AUTO(struct buf, buf_done) out = buf_init(FAKE_MESSAGE_MAX_BYTES);
+    bool key = memmem(statement->data, statement->size, "pg_index", strlen("pg_index")) != NULL;
     pthread_mutex_lock(&server->lock);
-    int turn = atomic_fetch_add(&server->looks, 1) / 2;
+    char *last = key ? server->last_key : server->last_look;
+    for (size_t i = 0; i < FAKE_TEXT_SIZE - 1 && i < statement->size; i++)
+        last[i] = statement->data[i] != '\0' ? statement->data[i] : '|';
+    pthread_mutex_unlock(&server->lock);
+    int turn = atomic_load(&server->looks) / 2;
     bool other = atomic_load(&server->alternate) && turn % 2 == 1;
-    send_row(fd, other ? no_sight : server->look, LOOK_COLUMNS);
-    pthread_mutex_unlock(&server->lock);
+    fake_put_rows(&out, key     ? atomic_load(&server->key)
+                        : other ? no_sight
+                                : atomic_load(&server->sight));
+    atomic_fetch_add(key ? &server->keys : &server->looks, 1);
+    (void)fake_write(&server->peer, &out);
 }
 
-static void answer_key(struct server *server, int fd)
-{
-    send_description(fd, 1);
-    pthread_mutex_lock(&server->lock);
-    for (size_t i = 0; i < KEY_COLUMNS_MAX && server->key[i] != NULL; i++)
-        send_row(fd, &server->key[i], 1);
-    pthread_mutex_unlock(&server->lock);
-    atomic_fetch_add(&server->keys, 1);
-}
-
-/* Bind: portal\0 statement\0, no formats(2), one parameter(2), length(4) bytes. */
-static void note_parameter(struct server *server, bool key, const char *bind)
-{
-    const char *at = bind + 6;
-    uint32_t length;
-    memcpy(&length, at, sizeof(length));
-    length = be32toh(length);
-    CHECK(length < PARAMETER_SIZE);
-    pthread_mutex_lock(&server->lock);
-    char *parameter = key ? server->key_parameter : server->slot_parameter;
-    memcpy(parameter, at + sizeof(length), length);
-    parameter[length] = '\0';
-    pthread_mutex_unlock(&server->lock);
-}
-
-static void answer_statement(struct server *server, int fd, bool key)
-{
-    fake_send(fd, '1', NULL, 0);
-    fake_send(fd, '2', NULL, 0);
-    if (key)
-        answer_key(server, fd);
-    else
-        answer_look(server, fd);
-    fake_send(fd, 'C', "SELECT 1", 9);
-    fake_send_ready(fd);
-}
-
-/* True = the descriptor is readable; false = the session ends. */
-static bool wait_in_session(struct server *server, int fd)
+/* True = the client says something; false = the session ends. */
+static bool wait_in_session(struct server *server)
 {
     while (!atomic_load(&server->stop)) {
         if (atomic_exchange(&server->cut, false))
             return false;
         if (atomic_exchange(&server->terminate, false)) {
-            fake_send_error(fd, "FATAL", "57P01",
-                            "terminating connection due to administrator command");
+            say_farewell(server, "57P01:terminating connection due to administrator command");
             return false;
         }
         struct pollfd fds[] = { { .fd = server->control_fd, .events = POLLIN },
-                                { .fd = fd, .events = POLLIN } };
+                                { .fd = server->peer.fd, .events = POLLIN } };
         CHECK(poll(fds, 2, -1) > 0);
         eventfd_t ignored;
         if (fds[0].revents != 0)
@@ -171,43 +96,39 @@ static bool wait_in_session(struct server *server, int fd)
     return false;
 }
 
-static void serve(struct server *server, int fd)
+static void serve(struct server *server)
 {
-    char body[FAKE_MESSAGE_MAX];
-    size_t size;
-    bool key = false;
-    fake_greet(fd);
+    AUTO(struct buf, buf_done) out = buf_init(FAKE_MESSAGE_MAX_BYTES);
+    AUTO(struct buf, buf_done) statement = buf_init(FAKE_MESSAGE_MAX_BYTES);
+    fake_put_welcome(&out, "15.20;DateStyle=ISO, MDY;TimeZone=UTC");
+    (void)fake_write(&server->peer, &out);
     atomic_fetch_add(&server->sessions, 1);
-    while (wait_in_session(server, fd)) {
-        char type = fake_receive(fd, body, &size);
-        if (type == 0 || type == 'X')
+    while (wait_in_session(server)) {
+        char type = 0;
+        if (!fake_read(&server->peer, &type, 1) || !fake_read_body(&server->peer, &statement))
             return;
-        if (type == 'P')
-            key = strstr(body + 1, "pg_index") != NULL;
-        if (type == 'B')
-            note_parameter(server, key, body);
-        if (type == 'S')
-            answer_statement(server, fd, key);
+        if (type == 'S') { /* Sync ends a statement */
+            answer(server, &statement);
+            buf_clear(&statement);
+        }
     }
 }
 
-static void log_in(struct server *server, int fd)
+static void log_in(struct server *server)
 {
-    if (!fake_read_startup(fd))
-        return;
     switch (atomic_load(&server->login)) {
     case LOGIN_SERVED:
-        serve(server, fd);
+        serve(server);
         break;
     case LOGIN_SHUTTING_DOWN:
-        fake_send_error(fd, "FATAL", "57P03", "the database system is shutting down");
+        say_farewell(server, "57P03:the database system is shutting down");
         break;
     case LOGIN_BAD_PASSWORD:
-        fake_send_error(fd, "FATAL", "28P01", "password authentication failed");
+        say_farewell(server, "28P01:password authentication failed");
         break;
     case LOGIN_UNANSWERED:
         atomic_fetch_add(&server->sessions, 1);
-        (void)wait_in_session(server, fd);
+        (void)wait_in_session(server);
         break;
     }
 }
@@ -217,76 +138,56 @@ static void *server_main(void *self)
     struct server *server = self;
     while (!atomic_load(&server->stop)) {
         struct pollfd fds[] = { { .fd = server->control_fd, .events = POLLIN },
-                                { .fd = server->listen_fd, .events = POLLIN } };
+                                { .fd = server->peer.listen_fd, .events = POLLIN } };
         CHECK(poll(fds, 2, -1) > 0);
         eventfd_t ignored;
         if (fds[0].revents != 0)
             (void)eventfd_read(server->control_fd, &ignored);
-        if (fds[1].revents == 0)
-            continue;
-        int fd = accept(server->listen_fd, NULL, NULL);
-        if (fd < 0) /* it was shut down */
+        if ((fds[1].revents & POLLHUP) != 0) /* it does not listen any more */
             return NULL;
-        log_in(server, fd);
-        (void)close(fd);
+        if (fds[1].revents != 0 && fake_accept(&server->peer, NULL))
+            log_in(server);
+        if (server->peer.fd >= 0)
+            fake_cut(&server->peer);
     }
     return NULL;
 }
 
-static void server_run(struct server *server)
-{
-    atomic_store(&server->stop, false);
-    CHECK(pthread_create(&server->thread, NULL, server_main, server) == 0);
-}
-
 static void server_start(struct server *server, enum login login)
 {
-    *server = (struct server){ .look = orders_sight, .key = two_columns };
-    atomic_store(&server->login, login);
+    static const struct fake_step no_script[] = { { FAKE_END, NULL } };
+    int on = 1;
+    *server = (struct server){ .login = login, .sight = orders_sight, .key = two_columns };
     CHECK(pthread_mutex_init(&server->lock, NULL) == 0);
     server->control_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    server->listen_fd = fake_listen(0, server->port);
-    server_run(server);
-}
-
-static void server_wake(struct server *server)
-{
-    (void)eventfd_write(server->control_fd, 1);
+    fake_postgres_begin(&server->peer, no_script);
+    CHECK(pthread_join(server->peer.thread, NULL) == 0);
+    CHECK(setsockopt(server->peer.listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
+    CHECK(pthread_create(&server->thread, NULL, server_main, server) == 0);
 }
 
 static void server_end_session(struct server *server, atomic_bool *how)
 {
     atomic_store(how, true);
-    server_wake(server);
-}
-
-static void server_halt(struct server *server)
-{
-    server_end_session(server, &server->stop);
-    CHECK(pthread_join(server->thread, NULL) == 0);
+    (void)eventfd_write(server->control_fd, 1);
 }
 
 static void server_stop(struct server *server)
 {
-    server_halt(server);
-    (void)close(server->listen_fd);
+    server_end_session(server, &server->stop);
+    CHECK(pthread_join(server->thread, NULL) == 0);
+    (void)close(server->peer.listen_fd);
     (void)close(server->control_fd);
     CHECK(pthread_mutex_destroy(&server->lock) == 0);
 }
 
-static void server_set(struct server *server, const char *const **what, const char *const *values)
+/* Parse and Bind: the parameter ends what is noted, but for the formats of the results. */
+static bool last_parameter_was(struct server *server, const char *statement, const char *expected)
 {
     pthread_mutex_lock(&server->lock);
-    *what = values;
+    bool found = strstr(statement, expected) != NULL;
     pthread_mutex_unlock(&server->lock);
-}
-
-static bool parameter_was(struct server *server, const char *parameter, const char *expected)
-{
-    pthread_mutex_lock(&server->lock);
-    bool equal = strcmp(parameter, expected) == 0;
-    pthread_mutex_unlock(&server->lock);
-    return equal;
+    return found;
 }
 
 /* ---- helpers ---- */
@@ -303,17 +204,10 @@ static bool parameter_was(struct server *server, const char *parameter, const ch
 
 static struct watcher *watch(const struct server *server, int64_t interval_ms)
 {
-    const struct watcher_options options = {
-        .conn = { .host = "127.0.0.1",
-                  .port = server->port,
-                  .user = "cdc",
-                  .database = "shop",
-                  .ssl_mode = "disable",
-                  .application_name = "test" },
-        .slot = "orders",
-        .interval_ms = interval_ms,
-        .clock = clock_system(),
-    };
+    const struct watcher_options options = { .conn = fake_options(&server->peer),
+                                             .slot = "orders",
+                                             .interval_ms = interval_ms,
+                                             .clock = clock_system() };
     return watcher_start(&options);
 }
 
@@ -397,7 +291,7 @@ static void test_sight(void **state UNUSED)
     assert_in_range(age_ms, 0, FAKE_PATIENCE_MS);
     assert_in_range(watcher_ping_age_ms(watcher), 0, FAKE_PATIENCE_MS);
     assert_true(error_mentions(watcher, ""));
-    assert_true(parameter_was(&server, server.slot_parameter, "orders"));
+    assert_true(last_parameter_was(&server, server.last_look, "|orders|"));
     watcher_stop(watcher);
     server_stop(&server);
 }
@@ -408,10 +302,10 @@ static void test_sight_follows_the_slot(void **state UNUSED)
     server_start(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, 5);
     WAIT_UNTIL(sees_current(watcher, 0x16B374D900));
-    server_set(&server, &server.look, no_sight);
+    atomic_store(&server.sight, no_sight);
     WAIT_UNTIL(sees_current(watcher, 0x77));
     WAIT_UNTIL(is_readable(watcher_fd(watcher)));
-    server_set(&server, &server.look, orders_sight);
+    atomic_store(&server.sight, orders_sight);
     WAIT_UNTIL(sees_current(watcher, 0x16B374D900));
     watcher_stop(watcher);
     server_stop(&server);
@@ -511,8 +405,7 @@ static void test_key(void **state UNUSED)
 {
     struct server server;
     struct slice *names;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(0);
+    AUTO(struct arena, arena_done) arena = arena_init(0);
     server_start(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
@@ -522,7 +415,7 @@ static void test_key(void **state UNUSED)
     assert_int_equal(wait_for_key(watcher, 16384, &arena, &names), 2);
     assert_true(slice_is(names[0], "region"));
     assert_true(slice_is(names[1], "id"));
-    assert_true(parameter_was(&server, server.key_parameter, "16384"));
+    assert_true(last_parameter_was(&server, server.last_key, "16384|"));
     assert_int_equal(atomic_load(&server.keys), 1);
     /* It was taken. */
     assert_int_equal(key_answer(watcher, 16384, &arena, &names), WATCHER_KEY_PENDING);
@@ -535,8 +428,7 @@ static void test_key_is_announced(void **state UNUSED)
 {
     struct server server;
     struct slice *names;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(0);
+    AUTO(struct arena, arena_done) arena = arena_init(0);
     server_start(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
@@ -556,14 +448,13 @@ static void test_table_without_key(void **state UNUSED)
 {
     struct server server;
     struct slice *names;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(0);
+    AUTO(struct arena, arena_done) arena = arena_init(0);
     server_start(&server, LOGIN_SERVED);
-    server_set(&server, &server.key, no_columns);
+    atomic_store(&server.key, no_columns);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     watcher_ask_key(watcher, 4294967295);
     assert_int_equal(wait_for_key(watcher, 4294967295, &arena, &names), 0);
-    assert_true(parameter_was(&server, server.key_parameter, "4294967295"));
+    assert_true(last_parameter_was(&server, server.last_key, "4294967295|"));
     watcher_stop(watcher);
     server_stop(&server);
 }
@@ -573,13 +464,12 @@ static void test_key_is_looked_up_anew(void **state UNUSED)
 {
     struct server server;
     struct slice *names;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(0);
+    AUTO(struct arena, arena_done) arena = arena_init(0);
     server_start(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     watcher_ask_key(watcher, 7);
     assert_int_equal(wait_for_key(watcher, 7, &arena, &names), 2);
-    server_set(&server, &server.key, other_column);
+    atomic_store(&server.key, other_column);
     watcher_ask_key(watcher, 7);
     assert_int_equal(wait_for_key(watcher, 7, &arena, &names), 1);
     assert_true(slice_is(names[0], "sku"));
@@ -592,19 +482,18 @@ static void test_another_key_is_asked_meanwhile(void **state UNUSED)
 {
     struct server server;
     struct slice *names;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(0);
+    AUTO(struct arena, arena_done) arena = arena_init(0);
     server_start(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
     watcher_ask_key(watcher, 7);
     WAIT_UNTIL(atomic_load(&server.keys) == 1);
-    server_set(&server, &server.key, other_column);
+    atomic_store(&server.key, other_column);
     watcher_ask_key(watcher, 8);
     assert_int_equal(key_answer(watcher, 7, &arena, &names), WATCHER_KEY_PENDING);
     assert_int_equal(wait_for_key(watcher, 8, &arena, &names), 1);
     assert_true(slice_is(names[0], "sku"));
-    assert_true(parameter_was(&server, server.key_parameter, "8"));
+    assert_true(last_parameter_was(&server, server.last_key, "8|"));
     watcher_stop(watcher);
     server_stop(&server);
 }
@@ -614,8 +503,7 @@ static void test_late_answer_is_not_the_next_one(void **state UNUSED)
 {
     struct server server;
     struct slice *names;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(0);
+    AUTO(struct arena, arena_done) arena = arena_init(0);
     server_start(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
@@ -623,7 +511,7 @@ static void test_late_answer_is_not_the_next_one(void **state UNUSED)
     watcher_ask_key(watcher, 7);
     WAIT_UNTIL(atomic_load(&server.looks) > looks); /* it looks when it has answered */
     atomic_store(&server.hold, true);
-    server_set(&server, &server.key, other_column);
+    atomic_store(&server.key, other_column);
     watcher_ask_key(watcher, 8);
     watcher_ask_key(watcher, 7);
     assert_int_equal(key_answer(watcher, 7, &arena, &names), WATCHER_KEY_PENDING);
@@ -638,8 +526,7 @@ static void test_key_is_answered_after_a_lost_session(void **state UNUSED)
 {
     struct server server;
     struct slice *names;
-    AUTO(struct arena, arena_done)
-    arena = arena_init(0);
+    AUTO(struct arena, arena_done) arena = arena_init(0);
     server_start(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
@@ -702,7 +589,8 @@ static void test_shutdown_that_refuses_connections(void **state UNUSED)
     server_start(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
-    (void)shutdown(server.listen_fd, SHUT_RDWR); /* no longer listens; its port stays its own */
+    (void)shutdown(server.peer.listen_fd,
+                   SHUT_RDWR); /* no longer listens; its port stays its own */
     server_end_session(&server, &server.terminate);
     WAIT_UNTIL(watcher_shutdown_noticed(watcher));
     watcher_stop(watcher);
@@ -776,7 +664,7 @@ static void test_texts_are_copied(void **state UNUSED)
          mode[] = "disable";
     char *const texts[] = { host, port, user, database, slot, mode };
     server_start(&server, LOGIN_SHUTTING_DOWN);
-    (void)snprintf(port, sizeof(port), "%s", server.port);
+    (void)snprintf(port, sizeof(port), "%s", server.peer.port);
     const struct watcher_options options = {
         .conn = { .host = host,
                   .port = port,
@@ -794,7 +682,7 @@ static void test_texts_are_copied(void **state UNUSED)
     atomic_store(&server.login, LOGIN_SERVED);
     WAIT_UNTIL(watcher_connected(watcher));
     watcher_stop(watcher);
-    assert_true(parameter_was(&server, server.slot_parameter, "orders"));
+    assert_true(last_parameter_was(&server, server.last_look, "|orders|"));
     server_stop(&server);
 }
 

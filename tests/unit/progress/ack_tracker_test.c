@@ -33,8 +33,7 @@ static ticket_t send_transaction(struct ack_tracker *tracker, uint32_t records, 
 static void test_nothing_is_confirmed_at_first(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(4);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(4);
     assert_int_equal(confirmed(tracker), 0);
     assert_false(ack_tracker_open(tracker));
     assert_false(ack_tracker_full(tracker));
@@ -47,8 +46,7 @@ static void test_nothing_is_confirmed_at_first(void **state)
 static void test_confirmed_when_closed_and_done(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(4);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(4);
     ticket_t ticket = ack_tracker_begin(tracker);
     assert_true(ack_tracker_open(tracker));
     ack_tracker_add(tracker, ticket, 1);
@@ -69,8 +67,7 @@ static void test_confirmed_when_closed_and_done(void **state)
 static void test_done_before_the_commit_arrives(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(4);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(4);
     ticket_t ticket = ack_tracker_begin(tracker);
     ack_tracker_add(tracker, ticket, 1);
     assert_false(ack_tracker_done(tracker, ticket));
@@ -85,8 +82,7 @@ static void test_done_before_the_commit_arrives(void **state)
 static void test_a_later_transaction_waits_for_the_earlier(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(8);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(8);
     ticket_t first = send_transaction(tracker, 2, 100);
     ticket_t second = send_transaction(tracker, 1, 200);
     ticket_t third = send_transaction(tracker, 1, 300);
@@ -103,8 +99,7 @@ static void test_a_later_transaction_waits_for_the_earlier(void **state)
 static void test_an_open_transaction_holds_the_line(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(8);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(8);
     ticket_t first = send_transaction(tracker, 1, 100);
     ticket_t open = ack_tracker_begin(tracker);
     assert_true(ack_tracker_done(tracker, first));
@@ -117,8 +112,7 @@ static void test_an_open_transaction_holds_the_line(void **state)
 static void test_empty_transactions(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(8);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(8);
     (void)send_transaction(tracker, 0, 100);
     assert_int_equal(confirmed(tracker), 100);
     ticket_t waiting = send_transaction(tracker, 1, 200);
@@ -131,8 +125,7 @@ static void test_empty_transactions(void **state)
 static void test_keepalive_with_nothing_in_flight_is_confirmed(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(8);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(8);
     ack_tracker_idle(tracker, lsn(50));
     assert_int_equal(confirmed(tracker), 50);
     ack_tracker_idle(tracker, lsn(40));
@@ -144,8 +137,7 @@ static void test_keepalive_with_nothing_in_flight_is_confirmed(void **state)
 static void test_keepalive_in_a_transaction_is_ignored(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(8);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(8);
     ticket_t ticket = ack_tracker_begin(tracker);
     ack_tracker_idle(tracker, lsn(500));
     assert_int_equal(confirmed(tracker), 0);
@@ -156,8 +148,7 @@ static void test_keepalive_in_a_transaction_is_ignored(void **state)
 static void test_keepalives_behind_records_in_flight_take_one_entry(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(8);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(8);
     ticket_t first = send_transaction(tracker, 1, 100);
     for (uint64_t end = 101; end <= 1000; end++)
         ack_tracker_idle(tracker, lsn(end));
@@ -175,8 +166,7 @@ static void test_keepalives_behind_records_in_flight_take_one_entry(void **state
 static void test_keepalive_raises_a_tail_that_is_done(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(2);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(2);
     ticket_t first = send_transaction(tracker, 1, 100);
     ticket_t second = send_transaction(tracker, 1, 200);
     assert_true(ack_tracker_done(tracker, second));
@@ -192,8 +182,7 @@ static void test_keepalive_raises_a_tail_that_is_done(void **state)
 static void test_keepalive_is_left_out_when_full(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(1);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(1);
     ticket_t ticket = send_transaction(tracker, 1, 100);
     ack_tracker_idle(tracker, lsn(150));
     assert_int_equal(ack_tracker_entries(tracker), 1);
@@ -206,8 +195,7 @@ static void test_keepalive_is_left_out_when_full(void **state)
 static void test_an_end_below_an_earlier_one_moves_nothing_back(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(8);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(8);
     ack_tracker_idle(tracker, lsn(200));
     ticket_t again = send_transaction(tracker, 1, 150);
     assert_int_equal(confirmed(tracker), 200);
@@ -221,8 +209,7 @@ static void test_the_ring_grows_to_its_limit(void **state)
 {
     (void)state;
     enum { LIMIT = 1000, START = 37 };
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(LIMIT);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(LIMIT);
     ticket_t tickets[LIMIT];
     /* The head stands in the middle of the array when it first grows. */
     for (uint64_t i = 1; i <= START; i++)
@@ -245,8 +232,7 @@ static void test_the_ring_grows_to_its_limit(void **state)
 static void test_groups_move_no_lsn(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(1);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(1);
     ticket_t one = ack_tracker_begin_group(tracker, 11);
     ticket_t two = ack_tracker_begin_group(tracker, 22);
     ack_tracker_add(tracker, one, 2);
@@ -274,8 +260,7 @@ static void test_group_slots_are_used_again(void **state)
 {
     (void)state;
     enum { OPEN = 20, ROUNDS = 50 };
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(1);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(1);
     uint64_t highest = 0;
     for (uint32_t round = 0; round < ROUNDS; round++) {
         ticket_t tickets[OPEN];
@@ -297,8 +282,7 @@ static void test_group_slots_are_used_again(void **state)
 static void test_restart_frees_the_groups(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(1);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(1);
     for (uint32_t i = 0; i < 100; i++) {
         ticket_t one = ack_tracker_begin_group(tracker, i);
         ticket_t two = ack_tracker_begin_group(tracker, i);
@@ -313,8 +297,7 @@ static void test_restart_frees_the_groups(void **state)
 static void test_restart_forgets_all_but_confirmed(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(4);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(4);
     (void)send_transaction(tracker, 0, 100);
     ticket_t late = send_transaction(tracker, 2, 200);
     ack_tracker_idle(tracker, lsn(250));
@@ -347,8 +330,7 @@ static void test_restart_forgets_all_but_confirmed(void **state)
 static void test_the_generation_is_never_zero(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(4);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(4);
     for (uint32_t i = 2; i <= UINT16_MAX; i++) {
         ack_tracker_restart(tracker);
         assert_int_equal(ack_tracker_generation(tracker), i);
@@ -367,8 +349,7 @@ static void test_the_generation_is_never_zero(void **state)
 static void test_resume_continues_the_open_transaction(void **state)
 {
     (void)state;
-    AUTO(struct ack_tracker *, ack_tracker_free_p)
-    tracker = ack_tracker_new(4);
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(4);
     ticket_t ticket = ack_tracker_begin(tracker);
     ack_tracker_add(tracker, ticket, 2);
     assert_false(ack_tracker_done(tracker, ticket));

@@ -1,0 +1,438 @@
+#include "unit/postgres/fake_postgres.h"
+
+#include <jansson.h>
+#include <stdatomic.h>
+
+#include "base/text.h"
+#include "connector/endpoints.h"
+#include "connector/pipeline.h"
+
+enum { PATIENCE_TURNS = 20 * 1000 };
+
+/* What one look of the watcher sees: read by pid 4711, 184 bytes behind. */
+static const struct fake_step one_look[] = {
+    { FAKE_GREET, "15.4" },
+    { FAKE_EXPECT, "pg_replication_slots" },
+    { FAKE_ROWS, "logical|t|4711|pgoutput|d b|pqcdc:\"one\"|extended|16/B374D800|16/B374D848|"
+                 "16/B374D900|1073741824|~" },
+    { FAKE_SILENCE, NULL },
+    { FAKE_END, NULL },
+};
+static const struct fake_step no_slot[] = {
+    { FAKE_GREET, "15.4" },
+    { FAKE_EXPECT, "pg_replication_slots" },
+    { FAKE_ROWS, "~|~|~|~|~|~|~|~|~|16/B374D900|~|~" },
+    { FAKE_SILENCE, NULL },
+    { FAKE_END, NULL },
+};
+
+/* Time stands still for the watcher but for what a test adds. */
+struct fixture {
+    struct fake_postgres fake;
+    bool faked;
+    _Atomic int64_t now_ms;
+    struct status status;
+    struct delivery_stats delivery;
+    struct metrics *metrics;
+    struct watcher *watcher;
+    struct log *log;
+    struct endpoints *endpoints;
+};
+
+static mono_ms_t fixture_now(void *self)
+{
+    struct fixture *fixture = self;
+    return (mono_ms_t){ atomic_load(&fixture->now_ms) };
+}
+
+static int64_t fixture_wall_us(void *self UNUSED)
+{
+    return 1700000000000000;
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = memory_alloc(sizeof(*fixture));
+    status_init(&fixture->status);
+    fixture->metrics = metrics_new();
+    fixture->log = log_new(&(struct log_options){ .fd = -1, .clock = clock_system() });
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    endpoints_free(fixture->endpoints);
+    watcher_stop(fixture->watcher);
+    if (fixture->faked)
+        fake_postgres_end(&fixture->fake);
+    log_free(fixture->log);
+    metrics_free(fixture->metrics);
+    status_done(&fixture->status);
+    memory_free(fixture);
+    return 0;
+}
+
+/* With a script the watcher has had one look when this returns; without, it never connects. */
+static void begin(struct fixture *fixture, const struct fake_step *script)
+{
+    const struct clock clock = { .now = fixture_now, .wall_us = fixture_wall_us, .self = fixture };
+    struct watcher_options options = {
+        .conn = { .host = "127.0.0.1", .port = "1", .user = "cdc", .database = "d b" },
+        .slot = "orders",
+        .interval_ms = 60 * 1000,
+        .clock = clock,
+    };
+    fixture->faked = script != NULL;
+    if (script != NULL) {
+        fake_postgres_begin(&fixture->fake, script);
+        options.conn.port = fixture->fake.port;
+    }
+    fixture->watcher = watcher_start(&options);
+    for (int i = 0; script != NULL && !watcher_connected(fixture->watcher); i++) {
+        assert_true(i < PATIENCE_TURNS);
+        (void)poll(NULL, 0, 1);
+    }
+    fixture->endpoints = endpoints_new(&(struct endpoints_options){
+        .status = &fixture->status,
+        .metrics = fixture->metrics,
+        .delivery = &fixture->delivery,
+        .watcher = fixture->watcher,
+        .log = fixture->log,
+        .clock = clock,
+        .slot = "orders",
+        .host = "db.example",
+    });
+}
+
+struct answer {
+    unsigned status;
+    const char *content_type;
+    char *body;
+};
+
+static struct answer get(struct fixture *fixture, const char *path)
+{
+    uint32_t count = 0;
+    const struct http_route *routes = endpoints_routes(fixture->endpoints, &count);
+    AUTO(struct buf, buf_done) body = buf_init(HTTP_BODY_LIMIT_BYTES);
+    struct http_response response = { .status = 200, .content_type = "none", .body = &body };
+    for (uint32_t i = 0; i < count; i++) {
+        const struct http_request request = { .path = path };
+        if (strcmp(routes[i].path, path) == 0)
+            routes[i].handle(routes[i].self, &request, &response);
+    }
+    assert_false(body.failed);
+    return (struct answer){ response.status, response.content_type, memory_text(buf_text(&body)) };
+}
+
+/* The answer as JSON; it must be nothing else. */
+static json_t *get_json(struct fixture *fixture, const char *path, unsigned status)
+{
+    json_error_t problem;
+    const struct answer answer = get(fixture, path);
+    json_t *json = json_loads(answer.body, JSON_REJECT_DUPLICATES, &problem);
+    if (json == NULL)
+        fail_msg("%s: %s", problem.text, answer.body);
+    assert_int_equal(answer.status, status);
+    assert_string_equal(answer.content_type, "application/json");
+    memory_free(answer.body);
+    return json;
+}
+
+static void expect_json(json_t *json, const char *expected)
+{
+    json_error_t problem;
+    json_t *wanted = json_loads(expected, JSON_DECODE_ANY, &problem);
+    if (wanted == NULL)
+        fail_msg("%s: %s", problem.text, expected);
+    if (!json_equal(json, wanted)) {
+        char *text = json_dumps(json, JSON_ENCODE_ANY | JSON_SORT_KEYS);
+        fail_msg("%s\nis not\n%s", text, expected);
+    }
+    json_decref(wanted);
+}
+
+static void expect_field(const json_t *json, const char *name, const char *expected)
+{
+    json_t *value = json_object_get(json, name);
+    if (value == NULL)
+        fail_msg("there is no \"%s\"", name);
+    expect_json(value, expected);
+}
+
+/* ---- /slot ---- */
+
+static const char seen_slot[] =
+    "{\"name\":\"orders\",\"type\":\"logical\",\"exists\":true,\"active\":true,"
+    "\"activePID\":4711,\"holder\":\"pqcdc:\\\"one\\\"\",\"currentLSN\":\"16/B374D900\","
+    "\"confirmedFlushLSN\":\"16/B374D848\",\"restartLSN\":\"16/B374D800\",\"lag\":184,"
+    "\"retainedWALSize\":256,\"walStatus\":\"extended\",\"safeWALSize\":1073741824,\"ageMs\":30}";
+
+static void the_slot_is_what_the_watcher_saw(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, one_look);
+    atomic_store(&fixture->now_ms, 30);
+    json_t *json = get_json(fixture, "/slot", 200);
+    expect_json(json, seen_slot);
+    json_decref(json);
+}
+
+static void a_slot_that_nobody_saw_does_not_exist(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, NULL);
+    json_t *json = get_json(fixture, "/slot", 200);
+    expect_json(json, "{\"name\":\"orders\",\"type\":\"logical\",\"exists\":false}");
+    json_decref(json);
+}
+
+static void a_slot_that_is_missing_does_not_exist(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, no_slot);
+    json_t *json = get_json(fixture, "/slot", 200);
+    expect_json(json, "{\"name\":\"orders\",\"type\":\"logical\",\"exists\":false}");
+    json_decref(json);
+}
+
+/* ---- /status ---- */
+
+static void the_status_before_anything_happened(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, NULL);
+    json_t *json = get_json(fixture, "/status", 503);
+    expect_json(json,
+                "{\"status\":\"PostgreSQL does not answer\",\"role\":\"passive\","
+                "\"state\":\"starting\",\"state_since_unix_ms\":0,\"reason\":null,"
+                "\"host\":\"db.example\",\"transaction_open\":false,\"kafka_connected\":false,"
+                "\"received_lsn\":null,\"confirmed_lsn\":null,\"current_lsn\":null,"
+                "\"lag_bytes\":0,\"lag_ms\":0,\"transactions\":0,\"transactions_unconfirmed\":0,"
+                "\"records_sent\":0,\"records_acked\":0,\"in_flight_records\":0,"
+                "\"in_flight_bytes\":0,\"blocked\":[],"
+                "\"slot\":{\"name\":\"orders\",\"type\":\"logical\",\"exists\":false},"
+                "\"tables\":[]}");
+    json_decref(json);
+}
+
+static void fill(struct fixture *fixture)
+{
+    struct status *status = &fixture->status;
+    struct error reason = ERROR_INIT;
+    (void)error_set(&reason, ERROR_RECONNECT, "57P01", "it said \"bye\"\n");
+    (void)error_advise(&reason, "wait");
+    status_set_state(status, LIFE_CYCLE_STREAMING, 1700000000123456);
+    status_set_reason(status, &reason);
+    status_store(&status->received_lsn, 0x16B374D850);
+    status_store(&status->confirmed_lsn, 0x16B374D848);
+    status_store(&status->changes[CHANGE_INSERT], 3);
+    status_store(&status->changes[CHANGE_COMMIT], 2);
+    atomic_store(&status->lag_us, 1500999);
+    atomic_store(&status->transaction_open, true);
+    atomic_store(&status->transactions_unconfirmed, 9);
+    atomic_store(&status->blocked, BLOCKED_OUTBOX | BLOCKED_STOP);
+    status_store(&status_table_find(status, "public.\"odd\"", "odd", 0)->changes, 3);
+    (void)status_table_find(status, "public.logs", NULL, 0);
+    atomic_store(&fixture->delivery.brokers_up, 3);
+    atomic_store(&fixture->delivery.records_sent, 12);
+    atomic_store(&fixture->delivery.records_acked, 11);
+    atomic_store(&fixture->delivery.in_flight_records, 1);
+    atomic_store(&fixture->delivery.in_flight_bytes, 300);
+}
+
+static void the_status_of_a_stream(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, one_look);
+    fill(fixture);
+    atomic_store(&fixture->now_ms, 30);
+    json_t *json = get_json(fixture, "/status", 200);
+    expect_field(json, "slot", seen_slot);
+    assert_int_equal(json_object_del(json, "slot"), 0);
+    expect_json(json, "{\"status\":\"OK\",\"role\":\"active\",\"state\":\"streaming\","
+                      "\"state_since_unix_ms\":1700000000123,\"reason\":{\"class\":\"reconnect\","
+                      "\"code\":\"57P01\",\"text\":\"it said \\\"bye\\\"\\n\",\"advice\":\"wait\"},"
+                      "\"host\":\"db.example\",\"transaction_open\":true,\"kafka_connected\":true,"
+                      "\"received_lsn\":\"16/B374D850\",\"confirmed_lsn\":\"16/B374D848\","
+                      "\"current_lsn\":\"16/B374D900\",\"lag_bytes\":184,\"lag_ms\":1500,"
+                      "\"transactions\":2,\"transactions_unconfirmed\":9,\"records_sent\":12,"
+                      "\"records_acked\":11,\"in_flight_records\":1,\"in_flight_bytes\":300,"
+                      "\"blocked\":[\"outbox\",\"stop\"],\"tables\":["
+                      "{\"table\":\"public.logs\",\"topic\":null,\"changes\":0},"
+                      "{\"table\":\"public.\\\"odd\\\"\",\"topic\":\"odd\",\"changes\":3}]}");
+    json_decref(json);
+}
+
+/* 200 exactly while a ping was answered within the last second. */
+static void the_status_is_ok_while_postgres_answers(void **state)
+{
+    static const struct {
+        int64_t now_ms;
+        unsigned status;
+        const char *text;
+    } rows[] = {
+        { 0, 200, "\"OK\"" },
+        { 1000, 200, "\"OK\"" },
+        { 1001, 503, "\"PostgreSQL does not answer\"" },
+    };
+    struct fixture *fixture = *state;
+    begin(fixture, one_look);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        atomic_store(&fixture->now_ms, rows[i].now_ms);
+        json_t *json = get_json(fixture, "/status", rows[i].status);
+        expect_field(json, "status", rows[i].text);
+        json_decref(json);
+    }
+}
+
+static void only_who_streams_is_active(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, NULL);
+    for (int i = 0; i < LIFE_CYCLE_STATE_COUNT; i++) {
+        char expected[32];
+        enum life_cycle_state now = (enum life_cycle_state)i;
+        status_set_state(&fixture->status, now, 1);
+        json_t *json = get_json(fixture, "/status", 503);
+        expect_field(json, "role", now == LIFE_CYCLE_STREAMING ? "\"active\"" : "\"passive\"");
+        (void)snprintf(expected, sizeof(expected), "\"%s\"", life_cycle_state_name(now));
+        expect_field(json, "state", expected);
+        json_decref(json);
+    }
+}
+
+static void every_reason_to_block_has_its_word(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, NULL);
+    atomic_store(&fixture->status.blocked, 127);
+    json_t *json = get_json(fixture, "/status", 503);
+    expect_field(json, "blocked",
+                 "[\"outbox\",\"in_flight\",\"wait\",\"commit\",\"copy\",\"gate\",\"stop\"]");
+    json_decref(json);
+}
+
+/* ---- /metrics ---- */
+
+/* The value of a series, "name{label=\"value\"}". */
+static double series(const char *text, const char *name)
+{
+    AUTO(char *, memory_free_p) line = text_format("\n%s ", name);
+    const char *found = strstr(text, line);
+    if (found == NULL)
+        fail_msg("%s is not in %s", name, text);
+    assert_null(strstr(found + 1, line));
+    return strtod(found + strlen(line), NULL);
+}
+
+static void expect_series(const char *text, const char *name, double expected)
+{
+    if (series(text, name) < expected || series(text, name) > expected)
+        fail_msg("%s is %f, not %f", name, series(text, name), expected);
+}
+
+static void metrics_say_what_the_status_says(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, one_look);
+    fill(fixture);
+    const struct answer answer = get(fixture, "/metrics");
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+    const struct {
+        const char *name;
+        double value;
+    } rows[] = {
+        { "pqcdc_state{state=\"streaming\"}", 1 },
+        { "pqcdc_state{state=\"standby\"}", 0 },
+        { "pqcdc_postgres_up", 1 },
+        { "pqcdc_kafka_brokers_up", 3 },
+        { "pqcdc_changes_total{operation=\"insert\"}", 3 },
+        { "pqcdc_changes_total{operation=\"delete\"}", 0 },
+        { "pqcdc_transactions_total", 2 },
+        { "pqcdc_records_sent_total", 12 },
+        { "pqcdc_records_acked_total", 11 },
+        { "pqcdc_in_flight_records", 1 },
+        { "pqcdc_in_flight_bytes", 300 },
+        { "pqcdc_transactions_unconfirmed", 9 },
+        { "pqcdc_blocked{reason=\"outbox\"}", 1 },
+        { "pqcdc_blocked{reason=\"wait\"}", 0 },
+        { "pqcdc_blocked{reason=\"stop\"}", 1 },
+        { "pqcdc_received_lsn", 0x16B374D850 },
+        { "pqcdc_confirmed_lsn", 0x16B374D848 },
+        { "pqcdc_slot_active", 1 },
+        { "pqcdc_slot_confirmed_flush_lsn", 0x16B374D848 },
+        { "pqcdc_current_wal_lsn", 0x16B374D900 },
+        { "pqcdc_lag_bytes", 184 },
+        { "pqcdc_slot_retained_bytes", 256 },
+        { "pqcdc_lag_seconds", 1.500999 },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        expect_series(answer.body, rows[i].name, rows[i].value);
+    memory_free(answer.body);
+}
+
+static void counters_follow_from_scrape_to_scrape(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, NULL);
+    for (uint64_t total = 0; total <= 20; total += 10) {
+        status_store(&fixture->status.changes[CHANGE_UPDATE], total);
+        atomic_store(&fixture->status.transactions_unconfirmed, (uint32_t)(20 - total));
+        const struct answer answer = get(fixture, "/metrics");
+        expect_series(answer.body, "pqcdc_changes_total{operation=\"update\"}", (double)total);
+        expect_series(answer.body, "pqcdc_transactions_unconfirmed", 20 - (double)total);
+        expect_series(answer.body, "pqcdc_postgres_up", 0);
+        memory_free(answer.body);
+    }
+}
+
+static void every_metric_is_served_and_documented(void **state)
+{
+    static const struct {
+        const char *name, *label, *label_value, *help;
+    } rows[] = {
+#define METRIC(kind, name, label, label_value, help, value) { name, label, label_value, help },
+#include "connector/metrics.def"
+#undef METRIC
+    };
+    struct fixture *fixture = *state;
+    begin(fixture, NULL);
+    const struct answer answer = get(fixture, "/metrics");
+    AUTO(struct buf, buf_done) docs = buf_init(HTTP_BODY_LIMIT_BYTES);
+    endpoints_write_metrics_docs(&docs);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char name[128];
+        (void)snprintf(name, sizeof(name), rows[i].label[0] != '\0' ? "%s{%s=\"%s\"}" : "%s",
+                       rows[i].name, rows[i].label, rows[i].label_value);
+        (void)series(answer.body, name);
+        (void)snprintf(name, sizeof(name), "| `%s` |", rows[i].name);
+        fake_assert_contains(buf_text(&docs), name);
+        fake_assert_contains(buf_text(&docs), rows[i].help);
+        fake_assert_contains(answer.body, rows[i].help);
+    }
+    memory_free(answer.body);
+}
+
+#define ENDPOINTS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ENDPOINTS_TEST(the_slot_is_what_the_watcher_saw),
+        ENDPOINTS_TEST(a_slot_that_nobody_saw_does_not_exist),
+        ENDPOINTS_TEST(a_slot_that_is_missing_does_not_exist),
+        ENDPOINTS_TEST(the_status_before_anything_happened),
+        ENDPOINTS_TEST(the_status_of_a_stream),
+        ENDPOINTS_TEST(the_status_is_ok_while_postgres_answers),
+        ENDPOINTS_TEST(only_who_streams_is_active),
+        ENDPOINTS_TEST(every_reason_to_block_has_its_word),
+        ENDPOINTS_TEST(metrics_say_what_the_status_says),
+        ENDPOINTS_TEST(counters_follow_from_scrape_to_scrape),
+        ENDPOINTS_TEST(every_metric_is_served_and_documented),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
