@@ -1,4 +1,13 @@
 # Warnings, hardening, sanitizers: one interface library that every target links.
+if(FUZZ AND NOT CMAKE_C_COMPILER_ID STREQUAL "Clang")
+  message(FATAL_ERROR "FUZZ needs clang, but the compiler is ${CMAKE_C_COMPILER}: use "
+    "-DCMAKE_C_COMPILER=clang-14 in a new build directory, or leave FUZZ out: the corpora are replayed then.")
+endif()
+if(ASAN AND TSAN)
+  message(FATAL_ERROR "ASAN and TSAN exclude each other: use two build directories, one with -DASAN=ON "
+    "(-DTSAN=OFF) and one with -DTSAN=ON (-DASAN=OFF).")
+endif()
+
 add_library(compile_options INTERFACE)
 target_compile_definitions(compile_options INTERFACE _GNU_SOURCE PQCDC_VERSION="${PROJECT_VERSION}")
 target_include_directories(compile_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)

@@ -30,6 +30,14 @@ add_custom_command(OUTPUT ${static_library}
   DEPENDS pqcdc_public $<TARGET_OBJECTS:pqcdc_public> ${static_archives})
 add_custom_target(pqcdc_static ALL DEPENDS ${static_library})
 
+# The pkg-config file finds the rest from where it stands: `cmake --install --prefix` may put all of it
+# elsewhere. An absolute directory stays what it is.
+file(RELATIVE_PATH pc_up ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" pc_prefix "\${pcfiledir}/${pc_up}")
+set(pc_libdir "\${prefix}")
+set(pc_includedir "\${prefix}")
+cmake_path(APPEND pc_libdir ${CMAKE_INSTALL_LIBDIR})
+cmake_path(APPEND pc_includedir ${CMAKE_INSTALL_INCLUDEDIR})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/pqcdc.pc.in ${CMAKE_BINARY_DIR}/pqcdc.pc @ONLY)
 
 install(TARGETS pqcdc RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -2,6 +2,7 @@
 # becomes the test unit.<room>.<file>. tests/property likewise. Fuzz targets: tests/fuzz/<room>/
 # <name>_fuzz.c with tests/fuzz/corpus/<name>/; without FUZZ they are built with a replay driver.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 set(sanitizer_environment
   "ASAN_OPTIONS=detect_leaks=1:abort_on_error=1" "UBSAN_OPTIONS=print_stacktrace=1"
   "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:halt_on_error=1")
@@ -62,8 +63,16 @@ foreach(file IN LISTS files)
   room_test(integration ${file})
 endforeach()
 
-if(EXISTS ${PROJECT_SOURCE_DIR}/tests/style/style.cmake)
-  include(${PROJECT_SOURCE_DIR}/tests/style/style.cmake)
-endif()
+# Options that exclude each other are refused when the build is configured.
+function(refused_build name text)
+  add_test(NAME style.refused_build_${name}
+    COMMAND ${CMAKE_COMMAND} --fresh -G ${CMAKE_GENERATOR} -S ${PROJECT_SOURCE_DIR}
+            -B ${CMAKE_BINARY_DIR}/refused/${name} -DTESTS=OFF ${ARGN})
+  set_tests_properties(style.refused_build_${name} PROPERTIES LABELS style TIMEOUT 120
+    PASS_REGULAR_EXPRESSION "${text}")
+endfunction()
+refused_build(fuzz_gcc "FUZZ needs clang" -DFUZZ=ON -DCMAKE_C_COMPILER=gcc)
+refused_build(asan_tsan "ASAN and TSAN exclude each other" -DASAN=ON -DTSAN=ON)
 
+include(tests/style/style.cmake)
 include(cmake/docs.cmake)

@@ -82,6 +82,11 @@ const char *config_origin(const struct config *config, const char *path)
     return NULL;
 }
 
+const char *config_where(const struct config *config, const char *path)
+{
+    return given(config, path)->where;
+}
+
 /* The file's text becomes the lowest layer. */
 static bool add_text(struct config_layers *layers, const char *name, struct slice text)
 {

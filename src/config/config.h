@@ -101,4 +101,7 @@ MUST_CHECK bool config_load_text(const struct config_sources *sources, struct sl
  * default. `path` must be an option's. */
 const char *config_origin(const struct config *config, const char *path);
 
+/* The same for config_problems_add(): "pqcdc.yaml:12", "PQCDC_CDC_HOST", "--set cdc.host". */
+const char *config_where(const struct config *config, const char *path);
+
 #endif

@@ -1,7 +1,9 @@
 #include "config/config_check.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/map.h"
@@ -17,6 +19,8 @@ struct check {
 
 /* PostgreSQL's own limits: NAMEDATALEN - 1, MaxHeapAttributeNumber. */
 enum { SLOT_NAME_MAX_BYTES = 63, TABLE_COLUMN_MAX = 1600 };
+
+#define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
 static const char *where_of(const struct check *check, const char *path)
 {
@@ -76,11 +80,19 @@ static void check_password(const struct check *check)
     if (file == NULL)
         return;
     struct error err = ERROR_INIT;
-    char *secret;
-    if (secret_read(file, &secret, &err))
-        secret_free(secret);
-    else
+    char *secret = NULL;
+    if (!secret_read(file, &secret, &err))
         complain(check, "cdc.passwordFile", "%s", err.text);
+    else if (*secret == '\0')
+        complain(check, "cdc.passwordFile", "secret file \"%s\": holds no password", file);
+    secret_free(secret);
+}
+
+/* libpq's "system": the authorities that the system trusts. */
+static void check_file(const struct check *check, const char *path, const char *file)
+{
+    if (file != NULL && strcmp(file, "system") != 0 && access(file, R_OK) != 0)
+        complain(check, path, "cannot read \"%s\": %s", file, strerrordesc_np(errno));
 }
 
 static void check_tls(const struct check *check)
@@ -89,6 +101,31 @@ static void check_tls(const struct check *check)
         complain(check, "cdc.sslKey", "needs cdc.sslCert as well");
     if (check->config->cdc_ssl_cert != NULL && check->config->cdc_ssl_key == NULL)
         complain(check, "cdc.sslCert", "needs cdc.sslKey as well");
+    check_file(check, "cdc.sslRootCert", check->config->cdc_ssl_root_cert);
+    check_file(check, "cdc.sslCert", check->config->cdc_ssl_cert);
+    check_file(check, "cdc.sslKey", check->config->cdc_ssl_key);
+}
+
+/* host, host:port; an IPv6 address in brackets. */
+static bool is_broker(const char *text)
+{
+    bool bracket = *text == '[';
+    const char *host = text + (bracket ? 1 : 0);
+    size_t size = strspn(host, bracket ? "0123456789abcdefABCDEF:.%" : HOST_CHARACTERS);
+    const char *rest = host + size;
+    if (size == 0 || (bracket && *rest++ != ']'))
+        return false;
+    return *rest == '\0' || (*rest == ':' && is_port(slice_of(rest + 1)));
+}
+
+static void check_brokers(const struct check *check)
+{
+    const struct config_list *brokers = &check->config->kafka_brokers;
+    for (uint32_t i = 0; i < brokers->count; i++)
+        if (!is_broker(brokers->items[i]))
+            complain(check, "kafka.brokers",
+                     "expected host or host:port, the port from 1 to 65535; got \"%s\"",
+                     brokers->items[i]);
 }
 
 static void check_slot(const struct check *check)
@@ -219,6 +256,7 @@ void config_check_all(const struct config *config, struct config_problems *probl
     check_ports(&check);
     check_password(&check);
     check_tls(&check);
+    check_brokers(&check);
     check_slot(&check);
     check_tables(&check);
     check_mapping(&check);

@@ -19,7 +19,7 @@
 
 enum {
     CONNECTOR_RING_ENTRIES = 1 << 20, /* transactions unconfirmed at most; the ring grows to it */
-    CONNECTOR_QUIET_LIMIT_MS = 1000,
+    CONNECTOR_BLIND_LIMIT_MS = 5000,  /* a standby that sees nothing starts over */
     CONNECTOR_RETRY_FIRST_MS = 200,
     CONNECTOR_RETRY_MAX_MS = 10000,
     CONNECTOR_HALT_FIRST_MS = 5000,
@@ -50,6 +50,7 @@ struct connector {
     struct backoff retry, halt;
     struct error error; /* why the last state ended */
     struct error fatal; /* why it halted, while it is halted and after it left because of that */
+    int64_t pause_ms;   /* before the next attempt to start */
     bool dirty;         /* the producer may hold records of a stream that ended */
 
     int stop_fd, over_fd;
@@ -64,12 +65,6 @@ static void signal_fd(int fd)
     (void)written; /* a full eventfd is readable already */
 }
 
-static bool readable(int fd, int64_t wait_ms)
-{
-    struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-    return poll(&poll_fd, 1, (int)wait_ms) > 0;
-}
-
 static void mark_turn(void *self)
 {
     struct connector *connector = self;
@@ -82,8 +77,10 @@ static void log_notes(struct connector *connector)
 {
     struct delivery_event event;
     while (delivery_next(connector->delivery, &event)) {
-        if (event.kind == DELIVERY_NOTE)
+        if (event.kind == DELIVERY_NOTE || event.kind == DELIVERY_LOST)
             log_failure(connector->with.log, LOG_WARN, "the Kafka client reports", event.err);
+        if (event.kind == DELIVERY_LOST)
+            connector->dirty = true;
     }
 }
 
@@ -141,12 +138,12 @@ static enum life_cycle_event event_of(enum error_class class)
     return LIFE_CYCLE_ON_HALT;
 }
 
-/* A new stream begins with an empty tracker and a producer that holds nothing of the old one. */
+/* A new stream begins with a tracker that promises nothing and a producer that holds nothing. */
 static bool clean(struct connector *connector)
 {
+    ack_tracker_restart(connector->tracker);
     if (!connector->dirty)
         return true;
-    ack_tracker_restart(connector->tracker);
     if (!delivery_rebuild(connector->delivery, &connector->error))
         return false;
     connector->dirty = false;
@@ -164,6 +161,9 @@ static const struct interrupt *interrupt_of(struct connector *connector, struct 
 ON_PIPELINE_THREAD static enum life_cycle_event run_starting(struct connector *connector)
 {
     connector->gate.report(connector->gate.self, GATE_STARTING, NULL);
+    if (connector->pause_ms > 0 && rest(connector, connector->pause_ms))
+        return LIFE_CYCLE_ON_STOP;
+    connector->pause_ms = 0;
     struct interrupt interrupt;
     if (clean(connector) &&
         session_open(&connector->session, &connector->memory, *interrupt_of(connector, &interrupt),
@@ -173,11 +173,11 @@ ON_PIPELINE_THREAD static enum life_cycle_event run_starting(struct connector *c
     if (event != LIFE_CYCLE_ON_FAILED)
         return event;
     status_count(&connector->status.failures, 1);
-    int64_t wait_ms = backoff_next_ms(&connector->retry);
+    connector->pause_ms = backoff_next_ms(&connector->retry);
     log_failure(connector->with.log, LOG_WARN, "cannot start streaming; trying again",
                 &connector->error);
     status_set_reason(&connector->status, &connector->error);
-    return rest(connector, wait_ms) ? LIFE_CYCLE_ON_STOP : event;
+    return event;
 }
 
 /* Free, and seen to be so since we became standby. */
@@ -192,33 +192,58 @@ static bool slot_is_free(struct connector *connector, mono_ms_t since)
            connector->gate.may_start(connector->gate.self);
 }
 
+/* The next attempt to start finds out, and says, what is wrong. */
+static void say_blind(struct connector *connector)
+{
+    char reason[ERROR_TEXT_SIZE];
+    watcher_last_error(connector->watcher, reason, sizeof(reason));
+    (void)error_set(&connector->error, ERROR_RECONNECT, "slot_unseen",
+                    "the slot cannot be seen: %.900s", reason);
+}
+
 static enum life_cycle_event run_standby(struct connector *connector)
 {
     int64_t interval_ms = connector->settings->config->cdc_slot_slot_activity_checker_interval_ms;
-    mono_ms_t since = clock_now(&connector->clock);
+    mono_ms_t since = clock_now(&connector->clock), seen = since;
     for (;;) {
         mono_ms_t until = mono_ms_add(clock_now(&connector->clock), interval_ms);
         if (rest_until(connector, until, true) == REST_STOP)
             return LIFE_CYCLE_ON_STOP;
         if (slot_is_free(connector, since))
             return LIFE_CYCLE_ON_SLOT_FREE;
+        if (watcher_connected(connector->watcher))
+            seen = clock_now(&connector->clock);
+        if (mono_ms_since(clock_now(&connector->clock), seen) >= CONNECTOR_BLIND_LIMIT_MS) {
+            say_blind(connector);
+            return LIFE_CYCLE_ON_FAILED;
+        }
     }
 }
 
 ON_PIPELINE_THREAD static enum life_cycle_event run_streaming(struct connector *connector)
 {
-    backoff_reset(&connector->retry);
-    backoff_reset(&connector->halt);
     status_set_reason(&connector->status, NULL);
     status_count(&connector->status.stream_starts, 1);
     connector->gate.report(connector->gate.self, GATE_STREAMING, NULL);
     connector->dirty = true;
-    if (pipeline_run(connector->pipeline, connector->stream, &connector->error) == PIPELINE_STOPPED)
+    mono_ms_t began = clock_now(&connector->clock);
+    enum pipeline_end end = pipeline_run(connector->pipeline, connector->stream, &connector->error);
+    wal_stream_close(connector->stream);
+    connector->stream = NULL;
+    connector->memory.last_confirmed =
+        lsn_max(connector->memory.last_confirmed, ack_tracker_confirmed(connector->tracker));
+    if (end == PIPELINE_STOPPED)
         return LIFE_CYCLE_ON_STOP;
     status_count(&connector->status.failures, 1);
     status_set_reason(&connector->status, &connector->error);
-    connector->memory.last_confirmed = ack_tracker_confirmed(connector->tracker);
-    return event_of(connector->error.class);
+    /* A stream that fails at once, again and again, is tried ever more rarely. */
+    if (mono_ms_since(clock_now(&connector->clock), began) >= CONNECTOR_RETRY_MAX_MS) {
+        backoff_reset(&connector->retry);
+        backoff_reset(&connector->halt);
+    }
+    enum life_cycle_event event = event_of(connector->error.class);
+    connector->pause_ms = event == LIFE_CYCLE_ON_FAILED ? backoff_next_ms(&connector->retry) : 0;
+    return event;
 }
 
 static enum life_cycle_event run_halted(struct connector *connector)
@@ -228,28 +253,6 @@ static enum life_cycle_event run_halted(struct connector *connector)
         return LIFE_CYCLE_ON_STOP;
     int64_t wait_ms = backoff_next_ms(&connector->halt);
     return rest(connector, wait_ms) ? LIFE_CYCLE_ON_STOP : LIFE_CYCLE_ON_RETRY;
-}
-
-/* A live process never frees the slot while its producer can still write: purge, wait until
- * requests are answered, then close PostgreSQL. */
-ON_PIPELINE_THREAD static void release_stream(struct connector *connector)
-{
-    if (connector->stream == NULL)
-        return;
-    delivery_abandon(connector->delivery);
-    mono_ms_t until = mono_ms_add(clock_now(&connector->clock), CONNECTOR_QUIET_LIMIT_MS);
-    struct delivery_event event;
-    while (!delivery_quiet(connector->delivery) &&
-           mono_ms_before(clock_now(&connector->clock), until)) {
-        (void)readable(delivery_fd(connector->delivery), 10);
-        while (delivery_next(connector->delivery, &event))
-            ;
-    }
-    if (!delivery_quiet(connector->delivery))
-        log_warn(connector->with.log,
-                 "requests to Kafka are still unanswered: their records may arrive late");
-    wal_stream_close(connector->stream);
-    connector->stream = NULL;
 }
 
 static enum life_cycle_event run_stopping(struct connector *connector UNUSED)
@@ -324,8 +327,6 @@ static void *run(void *self)
         enum life_cycle_event event = run_state(connector, state);
         const struct life_cycle_row *row = life_cycle_find(state, event);
         CHECK(row != NULL);
-        if (row->state == LIFE_CYCLE_STREAMING)
-            release_stream(connector);
         enter(connector, row);
         state = row->next;
     }

@@ -11,7 +11,21 @@ enum {
     PIPELINE_OUTBOX_KEEP_BYTES = 1024 * 1024, /* what the outbox keeps after a giant row */
     PIPELINE_HEARTBEAT_MS = 1000,             /* the gate and the stop are looked at this often */
     PIPELINE_COPY_DONE_LIMIT_MS = 1000,
+    PIPELINE_QUIET_LIMIT_MS = 1000,  /* for requests of an abandoned producer to be answered */
+    PIPELINE_SETTLE_LIMIT_MS = 5000, /* for what was sent before a failure to be acked */
+    PIPELINE_WAIT_COMPLAIN_MS = 5000,
+    PIPELINE_POLL_MS = 100,
     PIPELINE_FULL_LIMIT_MS = 5000, /* how long an empty producer may refuse a record */
+};
+
+/* What ended the line says what is still worth doing before it is closed. */
+enum ending {
+    ENDING_STOPPED,       /* flushed, or not worth waiting for */
+    ENDING_CHANGE_FAILED, /* a change cannot go on: the stream and the producer are well */
+    ENDING_STREAM_FAILED, /* the stream is lost, the producer is well */
+    ENDING_RECORD_FAILED, /* the producer refused a record: what was sent before may yet be acked */
+    ENDING_PRODUCER_LOST,
+    ENDING_SENT_AWAY, /* somebody else leads: at once */
 };
 
 struct pipeline {
@@ -33,21 +47,19 @@ struct pipeline {
     struct txn txn;
     ticket_t ticket;
 
+    mono_ms_t wait_since; /* BLOCKED_WAIT began; 0 = it is off or was complained about */
+    bool notice_counts;   /* no shutdown was noticed at some time of this stream */
+
     bool stopping;
     bool ended;
-    enum pipeline_end end;
+    enum ending ending;
     struct error error;
 };
 
-static void stop_with(struct pipeline *pipeline, enum pipeline_end end)
+static void end(struct pipeline *pipeline, enum ending ending)
 {
     pipeline->ended = true;
-    pipeline->end = end;
-}
-
-static void fail(struct pipeline *pipeline)
-{
-    stop_with(pipeline, PIPELINE_FAILED);
+    pipeline->ending = ending;
 }
 
 static void block(struct pipeline *pipeline, enum blocked reason, bool on)
@@ -71,11 +83,11 @@ static void report_one(struct pipeline *pipeline, const struct delivery_event *e
         pipeline->error = *event->err;
         (void)error_prefix(&pipeline->error, "topic \"%s\"",
                            delivery_topic_name(pipeline->with.delivery, event->topic));
-        fail(pipeline);
+        end(pipeline, ENDING_RECORD_FAILED);
         return;
     case DELIVERY_LOST:
         pipeline->error = *event->err;
-        fail(pipeline);
+        end(pipeline, ENDING_PRODUCER_LOST);
         return;
     case DELIVERY_NOTE:
         log_failure(pipeline->with.log, LOG_WARN, "the Kafka client reports", event->err);
@@ -121,7 +133,7 @@ static void send_full(struct pipeline *pipeline)
     (void)error_set(&pipeline->error, ERROR_HALT, "record_never_fits",
                     "a record does not fit into the empty producer queue");
     (void)error_advise(&pipeline->error, "raise kafka.maxInFlightBytes above the largest row");
-    fail(pipeline);
+    end(pipeline, ENDING_RECORD_FAILED);
 }
 
 static void send(struct pipeline *pipeline)
@@ -141,7 +153,7 @@ static void send(struct pipeline *pipeline)
         case DELIVERY_FAILED:
             (void)error_prefix(&pipeline->error, "transaction at %s",
                                lsn_text(pipeline->txn.final_lsn).text);
-            fail(pipeline);
+            end(pipeline, ENDING_RECORD_FAILED);
             return;
         }
     }
@@ -251,13 +263,13 @@ static void handle_failed(struct pipeline *pipeline)
                            SLICE_ARGS(relation->schema), SLICE_ARGS(relation->name), lsn.text);
     else
         (void)error_prefix(&pipeline->error, "%s, transaction at %s", kind, lsn.text);
-    fail(pipeline);
+    end(pipeline, ENDING_CHANGE_FAILED);
 }
 
 static void handle(struct pipeline *pipeline)
 {
     if (!in_order(pipeline)) {
-        fail(pipeline);
+        end(pipeline, ENDING_STREAM_FAILED);
         return;
     }
     enum emit emit = handle_kind[pipeline->change.kind](pipeline);
@@ -302,10 +314,10 @@ ON_PIPELINE_THREAD static void receive(struct pipeline *pipeline)
     case PULL_END:
         (void)error_set(&pipeline->error, ERROR_RECONNECT, "stream_ended",
                         "the server ended the replication stream");
-        fail(pipeline);
+        end(pipeline, ENDING_STREAM_FAILED);
         return;
     case PULL_FAILED:
-        fail(pipeline);
+        end(pipeline, ENDING_STREAM_FAILED);
         return;
     }
     if (message.server_end.value > pipeline->with.status->server_lsn)
@@ -322,7 +334,7 @@ ON_PIPELINE_THREAD static void confirm(struct pipeline *pipeline)
     wal_stream_confirm(pipeline->stream, confirmed);
     mono_ms_t next;
     if (!wal_stream_tick(pipeline->stream, &next, &pipeline->error)) {
-        fail(pipeline);
+        end(pipeline, ENDING_STREAM_FAILED);
         return;
     }
     if (wal_stream_confirmed(pipeline->stream).value > pipeline->with.status->confirmed_lsn) {
@@ -344,21 +356,45 @@ static void look_at_stop(struct pipeline *pipeline)
                    pipeline->outbox.count == 0;
     bool hopeless = !delivery_connected(pipeline->with.delivery) && !nothing_in_flight(pipeline);
     if (flushed || hopeless)
-        stop_with(pipeline, PIPELINE_STOPPED);
+        end(pipeline, ENDING_STOPPED);
+}
+
+static bool has_work(const struct pipeline *pipeline)
+{
+    return ack_tracker_in_flight(pipeline->with.tracker) > 0 || pipeline->has_change ||
+           pipeline->outbox.count > 0;
 }
 
 static void look_at_gate(struct pipeline *pipeline)
 {
+    bool noticed = watcher_shutdown_noticed(pipeline->with.watcher);
+    if (!noticed)
+        pipeline->notice_counts = true; /* else it is of the time before this stream */
     if (pipeline->with.gate.must_stop(pipeline->with.gate.self)) {
         (void)error_set(&pipeline->error, ERROR_STEP_DOWN, "not_leader",
                         "another replica leads now");
-        fail(pipeline);
-    } else if (watcher_shutdown_noticed(pipeline->with.watcher) &&
-               ack_tracker_in_flight(pipeline->with.tracker) > 0) {
+        end(pipeline, ENDING_SENT_AWAY);
+    } else if (noticed && pipeline->notice_counts && has_work(pipeline)) {
         /* It waits for our confirmation, which Kafka does not let us give: let it go. */
         (void)error_set(&pipeline->error, ERROR_RECONNECT, "server_shutdown",
-                        "PostgreSQL shuts down while records are in flight");
-        fail(pipeline);
+                        "PostgreSQL shuts down while changes are not delivered yet");
+        end(pipeline, ENDING_STREAM_FAILED);
+    }
+}
+
+static void look_at_wait(struct pipeline *pipeline)
+{
+    mono_ms_t now = loop_now(pipeline->with.loop);
+    if ((pipeline->blocked & BLOCKED_WAIT) == 0) {
+        pipeline->wait_since = now;
+    } else if (pipeline->wait_since.value != 0 &&
+               mono_ms_since(now, pipeline->wait_since) >= PIPELINE_WAIT_COMPLAIN_MS) {
+        char reason[ERROR_TEXT_SIZE];
+        watcher_last_error(pipeline->with.watcher, reason, sizeof(reason));
+        log_warn(pipeline->with.log,
+                 "the primary key of a table cannot be looked up: still waiting",
+                 LOG_STR("error", reason[0] != '\0' ? reason : NULL));
+        pipeline->wait_since.value = 0; /* said once */
     }
 }
 
@@ -376,6 +412,7 @@ static void publish(struct pipeline *pipeline)
 ON_PIPELINE_THREAD static void turn(struct pipeline *pipeline)
 {
     look_at_gate(pipeline);
+    look_at_wait(pipeline);
     report(pipeline);
     if (!pipeline->ended && pipeline->outbox.count > 0)
         send(pipeline);
@@ -408,12 +445,12 @@ ON_PIPELINE_THREAD static void on_socket(void *self, short revents)
         if ((revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
             (void)error_set(&pipeline->error, ERROR_RECONNECT, "connection_lost",
                             "PostgreSQL closed the replication connection");
-            fail(pipeline);
+            end(pipeline, ENDING_STREAM_FAILED);
         }
         return;
     }
     if (!wal_stream_fill(pipeline->stream, &pipeline->error))
-        fail(pipeline);
+        end(pipeline, ENDING_STREAM_FAILED);
     pipeline->more = true;
 }
 
@@ -435,7 +472,7 @@ static void on_status_due(void *self UNUSED)
 
 static void on_stop_late(void *self)
 {
-    stop_with(self, PIPELINE_STOPPED);
+    end(self, ENDING_STOPPED);
 }
 
 static void on_stop(void *self, short revents UNUSED)
@@ -487,21 +524,85 @@ static void wait_for_work(struct pipeline *pipeline)
     (void)loop_turn(pipeline->with.loop, ready ? 0 : -1);
 }
 
-ON_PIPELINE_THREAD static void finish(struct pipeline *pipeline)
+/* Serves reports until nothing is in flight, the time is over, or it is of no use. */
+static void settle(struct pipeline *pipeline)
+{
+    mono_ms_t until = mono_ms_add(clock_now(&pipeline->with.clock), PIPELINE_SETTLE_LIMIT_MS);
+    struct delivery_event event;
+    while (!nothing_in_flight(pipeline) && delivery_connected(pipeline->with.delivery) &&
+           mono_ms_before(clock_now(&pipeline->with.clock), until)) {
+        while (delivery_next(pipeline->with.delivery, &event)) {
+            if (event.kind == DELIVERY_ACKED)
+                (void)ack_tracker_done(pipeline->with.tracker, event.ticket);
+            else if (event.kind == DELIVERY_LOST || event.kind == DELIVERY_REFUSED)
+                return;
+        }
+        struct pollfd fds[] = {
+            { .fd = delivery_fd(pipeline->with.delivery), .events = POLLIN },
+            { .fd = pipeline->with.stop_fd, .events = POLLIN },
+        };
+        (void)poll(fds, COUNT_OF(fds), PIPELINE_POLL_MS);
+        if ((fds[1].revents & POLLIN) != 0)
+            return;
+    }
+}
+
+/* A live process never frees the slot while its producer can still write: what is queued is purged,
+ * and requests on the wire are waited for. */
+static void quiet(struct pipeline *pipeline)
+{
+    struct delivery *delivery = pipeline->with.delivery;
+    delivery_abandon(delivery);
+    mono_ms_t until = mono_ms_add(clock_now(&pipeline->with.clock), PIPELINE_QUIET_LIMIT_MS);
+    struct delivery_event event;
+    for (;;) {
+        while (delivery_next(delivery, &event))
+            ;
+        if (delivery_quiet(delivery))
+            return;
+        if (!mono_ms_before(clock_now(&pipeline->with.clock), until))
+            break;
+        struct pollfd ready = { .fd = delivery_fd(delivery), .events = POLLIN };
+        (void)poll(&ready, 1, PIPELINE_POLL_MS);
+    }
+    log_warn(pipeline->with.log,
+             "requests to Kafka are still unanswered: their records may arrive late");
+}
+
+/* The last word to the server: what is safe. Then it frees the slot. */
+ON_PIPELINE_THREAD static void say_goodbye(struct pipeline *pipeline)
 {
     wal_stream_confirm(pipeline->stream, ack_tracker_confirmed(pipeline->with.tracker));
     struct error error = ERROR_INIT;
-    if (!wal_stream_finish(pipeline->stream, PIPELINE_COPY_DONE_LIMIT_MS, &error))
+    if (!wal_stream_finish(pipeline->stream, PIPELINE_COPY_DONE_LIMIT_MS, &error)) {
         log_failure(pipeline->with.log, LOG_WARN, "the stream did not end cleanly", &error);
-    else
-        status_store(&pipeline->with.status->confirmed_lsn,
-                     wal_stream_confirmed(pipeline->stream).value);
+        return;
+    }
+    status_store(&pipeline->with.status->confirmed_lsn,
+                 wal_stream_confirmed(pipeline->stream).value);
+}
+
+static void log_what_is_left(const struct pipeline *pipeline)
+{
     uint64_t unconfirmed = ack_tracker_in_flight(pipeline->with.tracker);
-    if (unconfirmed > 0 || ack_tracker_open(pipeline->with.tracker))
-        log_warn(pipeline->with.log, "stopped in the middle: what is unconfirmed comes again",
+    bool cut = ack_tracker_open(pipeline->with.tracker);
+    if (unconfirmed > 0 || cut)
+        log_warn(pipeline->with.log, "ended in the middle: what is unconfirmed comes again",
                  LOG_STR("transaction", lsn_text(pipeline->txn.final_lsn).text),
-                 LOG_BOOL("transaction_cut", ack_tracker_open(pipeline->with.tracker)),
-                 LOG_UINT("records_unconfirmed", unconfirmed));
+                 LOG_BOOL("transaction_cut", cut), LOG_UINT("records_unconfirmed", unconfirmed));
+}
+
+ON_PIPELINE_THREAD static void wind_up(struct pipeline *pipeline)
+{
+    enum ending ending = pipeline->ending;
+    if (ending == ENDING_CHANGE_FAILED || ending == ENDING_STREAM_FAILED ||
+        ending == ENDING_RECORD_FAILED)
+        settle(pipeline);
+    quiet(pipeline);
+    if (ending == ENDING_STOPPED || ending == ENDING_CHANGE_FAILED ||
+        ending == ENDING_RECORD_FAILED)
+        say_goodbye(pipeline);
+    log_what_is_left(pipeline);
 }
 
 enum pipeline_end pipeline_run(struct pipeline *pipeline, struct wal_stream *stream,
@@ -510,9 +611,11 @@ enum pipeline_end pipeline_run(struct pipeline *pipeline, struct wal_stream *str
     pipeline->stream = stream;
     pipeline->blocked = 0;
     pipeline->has_change = pipeline->stopping = pipeline->ended = false;
+    pipeline->notice_counts = false;
     pipeline->more = true;
     pipeline->full_since = (mono_ms_t){ 0 };
     pipeline->error = ERROR_INIT;
+    status_store(&pipeline->with.status->confirmed_lsn, 0);
     record_list_clear(&pipeline->outbox);
     source_attach(pipeline->source, stream);
     watch(pipeline);
@@ -522,13 +625,13 @@ enum pipeline_end pipeline_run(struct pipeline *pipeline, struct wal_stream *str
             wait_for_work(pipeline);
     }
     unwatch(pipeline);
-    if (pipeline->end == PIPELINE_STOPPED)
-        finish(pipeline);
-    else
-        *err = pipeline->error;
+    wind_up(pipeline);
     atomic_store(&pipeline->with.status->transaction_open, false);
     atomic_store(&pipeline->with.status->blocked, 0);
-    return pipeline->end;
+    if (pipeline->ending == ENDING_STOPPED)
+        return PIPELINE_STOPPED;
+    *err = pipeline->error;
+    return PIPELINE_FAILED;
 }
 
 struct pipeline *pipeline_new(const struct pipeline_options *options)

@@ -72,8 +72,11 @@ enum pipeline_end {
     PIPELINE_FAILED,  /* *err says why, and its class what to do */
 };
 
-/* Streams until it is asked to stop or something fails. The stream stays the caller's, to be closed
- * once the producer is quiet. Records may still be in flight in either case. */
+/* Streams until it is asked to stop or something fails, and winds up: where the producer is well,
+ * what was sent is waited for (5 s); the producer is abandoned and its requests on the wire are
+ * waited for (1 s); where the stream is well, the server is told what is safe. The stream stays the
+ * caller's, to be closed. The delivery must be rebuilt and the tracker restarted before the next
+ * run. */
 enum pipeline_end pipeline_run(struct pipeline *pipeline, struct wal_stream *stream,
                                struct error *err) ON_PIPELINE_THREAD;
 

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "connector/connector.h"
 #include "connector/handler_callback.h"
+#include "connector/settings.h"
 
 enum { PQCDC_READY_POLL_MS = 20, PQCDC_PROBLEM_LIMIT_BYTES = 1024 * 1024 };
 
@@ -67,6 +68,10 @@ static bool load(const struct pqcdc_options *options, struct config **out_config
         options->config_text != NULL
             ? config_load_text(&sources, slice_of(options->config_text), out_config, &problems)
             : config_load(&sources, out_config, &problems);
+    if (loaded && !settings_check(*out_config, &problems)) {
+        config_free(TAKE(*out_config));
+        loaded = false;
+    }
     if (!loaded) {
         AUTO(struct buf, buf_done) text = buf_init(PQCDC_PROBLEM_LIMIT_BYTES);
         config_problems_write(&problems, &text);
@@ -90,16 +95,6 @@ static void release(pqcdc_connector *connector)
     memory_free(connector);
 }
 
-static struct log *make_log(const struct config *config)
-{
-    return log_new(&(struct log_options){
-        .fd = STDERR_FILENO,
-        .level = (enum log_level)config->cdc_logger_log_level,
-        .format = config->cdc_logger_format == CONFIG_LOG_FORMAT_TEXT ? LOG_TEXT : LOG_JSON,
-        .clock = clock_system(),
-    });
-}
-
 pqcdc_connector *pqcdc_new(const struct pqcdc_options *options, char *problem, size_t problem_size)
 {
     struct config *config = NULL;
@@ -107,7 +102,7 @@ pqcdc_connector *pqcdc_new(const struct pqcdc_options *options, char *problem, s
         return NULL;
     pqcdc_connector *connector = memory_alloc(sizeof(*connector));
     connector->config = config;
-    connector->log = make_log(config);
+    connector->log = settings_log(config);
     connector->handler = options->handler;
     connector->handler_self = options->handler_self;
     const struct connector_options with = {

@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 struct session {
     const struct session_options *with;
@@ -57,6 +58,9 @@ static bool look_at_slot(struct session *session, struct error *err)
         return error_set(err, ERROR_WAIT, "slot_creating",
                          "replication slot \"%s\" is being created by pid %d", session->with->slot,
                          session->sight.active_pid);
+    session->memory->slot_seen = true;
+    session->memory->last_confirmed =
+        lsn_max(session->memory->last_confirmed, session->sight.confirmed_flush);
     if (session->sight.active)
         return error_set(err, ERROR_WAIT, "slot_busy",
                          "replication slot \"%s\" is read by pid %d (%s)", session->with->slot,
@@ -84,20 +88,54 @@ static bool ensure_publication(struct session *session, struct error *err)
     return true;
 }
 
+/* The tables that are published, as "schema.table". */
+struct published {
+    const struct session *session;
+    char **names;
+    uint32_t count;
+};
+
+static void published_done(struct published *published)
+{
+    for (uint32_t i = 0; i < published->count; i++)
+        memory_free(published->names[i]);
+    memory_free(published->names);
+}
+
 static bool check_route(void *self, const char *schema, const char *name, struct error *err)
 {
-    const struct session *session = self;
+    struct published *published = self;
     char *topic = NULL;
-    if (!topic_route_find(session->with->route, slice_of(schema), slice_of(name), &topic, err))
+    if (!topic_route_find(published->session->with->route, slice_of(schema), slice_of(name), &topic,
+                          err))
         return false;
     memory_free(topic);
+    published->names =
+        memory_resize(published->names, (published->count + 1) * sizeof(*published->names));
+    published->names[published->count++] = text_format("%s.%s", schema, name);
     return true;
+}
+
+static void note_unused(void *self, const char *table)
+{
+    const struct session *session = self;
+    log_warn(session->with->log, "a table has a topic but is not published",
+             LOG_STR("table", table), LOG_STR("publication", session->with->publication.name),
+             LOG_STR("advice", "check its name in kafka.tableTopicMapping (case-sensitive), or add "
+                               "it to the publication"));
 }
 
 static bool check_routes(struct session *session, struct error *err)
 {
-    return publication_each_table(session->sql, session->with->publication.name, check_route,
-                                  session, err);
+    AUTO(struct published, published_done) published = { .session = session };
+    if (!publication_each_table(session->sql, session->with->publication.name, check_route,
+                                &published, err))
+        return false;
+    if (!session->memory->mapping_noted)
+        topic_route_unused(session->with->route, (const char *const *)published.names,
+                           published.count, note_unused, session);
+    session->memory->mapping_noted = true;
+    return true;
 }
 
 /* The slot as it shall be. */
@@ -140,6 +178,22 @@ static bool ensure_slot(struct session *session, struct error *err)
 
 /* The stream. */
 
+/* A server whose WAL ends before what was confirmed of it was restored or is a lagging standby:
+ * what it writes next would stand where other changes, already delivered, stood. */
+static bool not_set_back(const struct session *session, const struct db_conn_system *system,
+                         struct error *err)
+{
+    lsn_t confirmed = session->memory->last_confirmed;
+    if (lsn_compare(system->flush_lsn, confirmed) >= 0)
+        return true;
+    error_set(err, ERROR_HALT, "diverged",
+              "the server was set back: its WAL ends at %s, but changes up to %s were delivered",
+              lsn_text(system->flush_lsn).text, lsn_text(confirmed).text);
+    return error_advise(err,
+                        "find out what was restored or failed over; when consumers can bear that "
+                        "delivered changes no longer exist, restart the worker");
+}
+
 static bool same_server(struct session *session, struct error *err)
 {
     struct db_conn_system system;
@@ -155,7 +209,7 @@ static bool same_server(struct session *session, struct error *err)
                             "move was meant");
     }
     memcpy(known, system.system_id, sizeof(system.system_id));
-    return true;
+    return not_set_back(session, &system, err);
 }
 
 ON_PIPELINE_THREAD static bool start_stream(struct session *session, struct wal_stream **out_stream,
@@ -174,11 +228,9 @@ ON_PIPELINE_THREAD static bool start_stream(struct session *session, struct wal_
         .clock = session->with->clock,
     };
     if (!wal_stream_start(&options, session->replication, LSN_NONE, out_stream, err))
-        return false;
+        return strcmp(err->code, "42704") == 0 ? slot_gone(session, err) : false;
     session->replication = NULL; /* the stream's now */
     session->memory->slot_seen = true;
-    session->memory->last_confirmed =
-        lsn_max(session->memory->last_confirmed, session->sight.confirmed_flush);
     return true;
 }
 
@@ -195,19 +247,44 @@ bool session_open(const struct session_options *options, struct session_memory *
            start_stream(&session, out_stream, err);
 }
 
+/* pqcdc slot create */
+
+static bool is_missing(struct session *session, struct error *err)
+{
+    const char *slot = session->with->slot;
+    if (!slot_look(session->sql, slot, &session->sight, err))
+        return false;
+    if (!session->sight.exists)
+        return true;
+    if (!slot_verify(&session->sight, slot, session->with->conn.database, err))
+        return false;
+    error_set(err, ERROR_HALT, "slot_exists", "replication slot \"%s\" exists already", slot);
+    return error_advise(err,
+                        "nothing is to be done; to begin anew, drop it first: pqcdc slot drop");
+}
+
+static bool loses_nothing(struct session *session, struct error *err)
+{
+    const char *publication = session->with->publication.name;
+    bool exists;
+    if (!publication_exists(session->sql, publication, &exists, err))
+        return false;
+    if (!exists)
+        return true;
+    error_set(err, ERROR_HALT, "gap",
+              "publication \"%s\" exists already, so there may have been a slot before: a new slot "
+              "begins now, and changes committed before are not delivered",
+              publication);
+    return error_advise(err, "when that can be borne: pqcdc slot create --accept-gap");
+}
+
 bool session_create_slot(const struct session_options *options, struct interrupt interrupt,
-                         lsn_t *out_consistent_point, struct error *err)
+                         bool accept_gap, lsn_t *out_consistent_point, struct error *err)
 {
     struct session_memory memory = { .slot_seen = false };
     AUTO(struct session,
          session_done) session = { .with = options, .memory = &memory, .interrupt = interrupt };
-    if (!db_conn_open(&options->conn, interrupt, &session.sql, err) || !look_at_slot(&session, err))
-        return false;
-    if (session.sight.exists) {
-        error_set(err, ERROR_HALT, "slot_exists", "replication slot \"%s\" exists already",
-                  options->slot);
-        return error_advise(err,
-                            "nothing is to be done; to begin anew, drop it first: pqcdc slot drop");
-    }
-    return ensure_publication(&session, err) && create_slot(&session, out_consistent_point, err);
+    return db_conn_open(&options->conn, interrupt, &session.sql, err) &&
+           is_missing(&session, err) && (accept_gap || loses_nothing(&session, err)) &&
+           ensure_publication(&session, err) && create_slot(&session, out_consistent_point, err);
 }

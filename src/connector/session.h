@@ -31,6 +31,7 @@ struct session_options {
  */
 struct session_memory {
     bool slot_seen;
+    bool mapping_noted; /* entries of the mapping that no published table has: said once */
     lsn_t last_confirmed;
     char system_id[24];
 };
@@ -41,10 +42,11 @@ MUST_CHECK bool session_open(const struct session_options *options, struct sessi
                              struct interrupt interrupt, struct wal_stream **out_stream,
                              struct error *err) ON_PIPELINE_THREAD;
 
-/* The same preparations up to an existing slot, for `pqcdc slot create`. accept_gap: a slot that is
- * created anew begins now, and what was committed before it is not delivered. */
+/* The same preparations up to an existing slot, for `pqcdc slot create`. ERROR_HALT: "slot_exists",
+ * also when somebody reads it; "gap", unless it is accepted: the publication exists, so that there
+ * may have been a slot before, and what was committed since is in no slot. */
 MUST_CHECK bool session_create_slot(const struct session_options *options,
-                                    struct interrupt interrupt, lsn_t *out_consistent_point,
-                                    struct error *err);
+                                    struct interrupt interrupt, bool accept_gap,
+                                    lsn_t *out_consistent_point, struct error *err);
 
 #endif

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/memory.h"
 
 /* The configuration itself is limited to that. */
@@ -69,6 +71,8 @@ static void set_publication(struct settings *settings)
             .replica_identity_index = table->replica_identity_index,
             .columns = table->columns.items,
             .column_count = table->columns.count,
+            .key_columns = table->key_columns.items,
+            .key_column_count = table->key_columns.count,
         };
         settings->keys[i] = (struct handler_builtin_key){
             .schema = table->schema,
@@ -141,23 +145,20 @@ static bool skips_unmapped(const struct settings *settings)
     return false;
 }
 
-static bool set_route(struct settings *settings, struct error *err)
+static void set_route(struct settings *settings)
 {
     const struct config *config = settings->config;
     const struct config_map *map = &config->kafka_table_topic_mapping;
-    struct topic_route_pair *pairs = memory_array(map->count + 1, sizeof(*pairs));
+    settings->mapping = memory_array(map->count + 1, sizeof(*settings->mapping));
     for (uint32_t i = 0; i < map->count; i++)
-        pairs[i] = (struct topic_route_pair){ map->pairs[i].name, map->pairs[i].value };
-    const struct topic_route_options options = {
-        .pairs = pairs,
+        settings->mapping[i] = (struct topic_route_pair){ map->pairs[i].name, map->pairs[i].value };
+    settings->routing = (struct topic_route_options){
+        .pairs = settings->mapping,
         .pair_count = map->count,
         .topic_template = config->kafka_topic_template,
         .database = config->cdc_database,
         .unmapped = skips_unmapped(settings) ? TOPIC_ROUTE_SKIP : TOPIC_ROUTE_FAIL,
     };
-    bool made = topic_route_new(&options, &settings->route, err);
-    memory_free(pairs);
-    return made;
 }
 
 static bool set_encoding(struct settings *settings, struct error *err)
@@ -176,16 +177,95 @@ static bool set_encoding(struct settings *settings, struct error *err)
     return true;
 }
 
-bool settings_new(const struct config *config, struct settings **out_settings, struct error *err)
+static struct settings *fill(const struct config *config)
 {
-    AUTO(struct settings *, settings_free_p) settings = memory_alloc(sizeof(*settings));
+    struct settings *settings = memory_alloc(sizeof(*settings));
     settings->config = config;
     name_application(settings);
     set_conn(settings);
     set_publication(settings);
     set_producer(settings);
-    if (!producer_options_check(&settings->producer, err) || !set_route(settings, err) ||
-        !set_encoding(settings, err))
+    set_route(settings);
+    return settings;
+}
+
+/* Every problem of the rooms that are asked. */
+
+struct checking {
+    const struct config *config;
+    struct config_problems *problems;
+};
+
+/* The option that an error of a room is about. */
+static const char *option_of(const struct error *problem)
+{
+    static const struct {
+        const char *code, *path;
+    } rows[] = {
+        { "property_unknown", "kafka.properties" },
+        { "property_invalid", "kafka.properties" },
+        { "property_denied", "kafka.properties" },
+        { "brokers_missing", "kafka.brokers" },
+        { "acks_invalid", "kafka.requiredAcks" },
+        { "in_flight_invalid", "kafka.maxInFlightBytes" },
+        { "balancer_unknown", "kafka.balancer" },
+        { "topic_template_invalid", "kafka.topicTemplate" },
+        { "topic_name_invalid", "kafka.tableTopicMapping" },
+        { "topic_mapping_conflict", "kafka.tableTopicMapping" },
+        { "format_unknown", "format.name" },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (strcmp(problem->code, rows[i].code) == 0)
+            return rows[i].path;
+    return NULL;
+}
+
+/* The text without "kafka.properties: " in front: the problem has its path already. */
+static const char *without_path(const char *text, const char *path)
+{
+    size_t size = strlen(path);
+    return strncmp(text, path, size) == 0 && text[size] == ':' ? text + size + 2 : text;
+}
+
+static void complain(void *self, const struct error *problem)
+{
+    const struct checking *checking = self;
+    const char *path = option_of(problem);
+    const char *where = path != NULL ? config_where(checking->config, path) : NULL;
+    config_problems_add(checking->problems, where, path, "%s%s%s",
+                        path != NULL ? without_path(problem->text, path) : problem->text,
+                        problem->advice[0] != '\0' ? "; " : "", problem->advice);
+}
+
+bool settings_check(const struct config *config, struct config_problems *problems)
+{
+    AUTO(struct settings *, settings_free_p) settings = fill(config);
+    struct checking checking = { config, problems };
+    struct error err = ERROR_INIT;
+    bool well = producer_options_check(&settings->producer, complain, &checking);
+    well = topic_route_check(&settings->routing, complain, &checking) && well;
+    if (set_encoding(settings, &err))
+        return well;
+    complain(&checking, &err);
+    return false;
+}
+
+static void keep_first(void *self, const struct error *problem)
+{
+    struct error *first = self;
+    if (first->class == ERROR_NONE)
+        *first = *problem;
+}
+
+bool settings_new(const struct config *config, struct settings **out_settings, struct error *err)
+{
+    AUTO(struct settings *, settings_free_p) settings = fill(config);
+    struct error first = ERROR_INIT;
+    if (!producer_options_check(&settings->producer, keep_first, &first)) {
+        *err = first;
+        return false;
+    }
+    if (!topic_route_new(&settings->routing, &settings->route, err) || !set_encoding(settings, err))
         return false;
     *out_settings = TAKE(settings);
     return true;
@@ -197,8 +277,19 @@ void settings_free(struct settings *settings)
         return;
     topic_route_free(settings->route);
     memory_free(settings->brokers);
+    memory_free(settings->mapping);
     memory_free(settings->tables);
     memory_free(settings->keys);
     memory_free(settings->properties);
     memory_free(settings);
+}
+
+struct log *settings_log(const struct config *config)
+{
+    return log_new(&(struct log_options){
+        .fd = STDERR_FILENO,
+        .level = (enum log_level)config->cdc_logger_log_level,
+        .format = config->cdc_logger_format == CONFIG_LOG_FORMAT_TEXT ? LOG_TEXT : LOG_JSON,
+        .clock = clock_system(),
+    });
 }

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "config/config.h"
 #include "connector/handler_builtin.h"
 #include "format/encoder.h"
@@ -30,14 +31,24 @@ struct settings {
 
     /* memory behind the views */
     char *brokers;
+    struct topic_route_options routing;
+    struct topic_route_pair *mapping;
     struct publication_table *tables;
     struct producer_property *properties;
 };
 
-/* ERROR_CONFIG: what only the rooms can tell (a denied Kafka property, a bad topic template). */
+/* What only the rooms can tell (a denied Kafka property, a bad topic template): every problem, with
+ * where its option was given; true = there is none. For a configuration that was just loaded. */
+MUST_CHECK bool settings_check(const struct config *config, struct config_problems *problems);
+
+/* ERROR_CONFIG: the first of those problems. */
 MUST_CHECK bool settings_new(const struct config *config, struct settings **out_settings,
                              struct error *err);
 void settings_free(struct settings *settings); /* NULL allowed */
 CLEANUP_POINTER(struct settings, settings_free)
+
+/* A log to standard error with the configuration's level and format, which need not outlive it;
+ * log_free() it. */
+struct log *settings_log(const struct config *config);
 
 #endif

@@ -141,14 +141,39 @@ static bool add_pair(struct topic_route *route, const struct topic_route_pair *p
                      pair->topic);
 }
 
-bool topic_route_new(const struct topic_route_options *options, struct topic_route **out_route,
-                     struct error *err)
+static struct topic_route *new_route(const struct topic_route_options *options)
 {
-    AUTO(struct topic_route *, topic_route_free_p) route = memory_alloc(sizeof(*route));
+    struct topic_route *route = memory_alloc(sizeof(*route));
     route->unmapped = options->unmapped;
     route->topic_template = memory_text(options->topic_template);
     route->database = memory_text(options->database != NULL ? options->database : "");
     route->pairs = memory_array(options->pair_count, sizeof(*route->pairs));
+    return route;
+}
+
+bool topic_route_check(const struct topic_route_options *options, topic_route_report_fn *report,
+                       void *self)
+{
+    AUTO(struct topic_route *, topic_route_free_p) route = new_route(options);
+    struct error err = ERROR_INIT;
+    uint32_t count = 0;
+    if (options->topic_template != NULL && !check_template(options, &err)) {
+        report(self, &err);
+        count++;
+    }
+    for (uint32_t i = 0; i < options->pair_count; i++) {
+        if (add_pair(route, &options->pairs[i], &err))
+            continue;
+        report(self, &err);
+        count++;
+    }
+    return count == 0;
+}
+
+bool topic_route_new(const struct topic_route_options *options, struct topic_route **out_route,
+                     struct error *err)
+{
+    AUTO(struct topic_route *, topic_route_free_p) route = new_route(options);
     if (options->topic_template != NULL && !check_template(options, err))
         return false;
     for (uint32_t i = 0; i < options->pair_count; i++)
@@ -170,6 +195,22 @@ void topic_route_free(struct topic_route *route)
     memory_free(route->topic_template);
     memory_free(route->database);
     memory_free(route);
+}
+
+static bool is_among(const char *table, const char *const *tables, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(table, tables[i]) == 0)
+            return true;
+    return false;
+}
+
+void topic_route_unused(const struct topic_route *route, const char *const *published,
+                        uint32_t published_count, topic_route_visit_fn *visit, void *self)
+{
+    for (uint32_t i = 0; i < route->pair_count; i++)
+        if (!is_among(route->pairs[i].table, published, published_count))
+            visit(self, route->pairs[i].table);
 }
 
 static bool find_by_template(const struct topic_route *route, struct slice schema,

@@ -33,8 +33,17 @@ struct topic_route;
  */
 MUST_CHECK bool topic_route_new(const struct topic_route_options *options,
                                 struct topic_route **out_route, struct error *err);
+/* All such errors, each reported; true = there is none. */
+typedef void topic_route_report_fn(void *self, const struct error *problem);
+bool topic_route_check(const struct topic_route_options *options, topic_route_report_fn *report,
+                       void *self);
 void topic_route_free(struct topic_route *route); /* NULL allowed */
 CLEANUP_POINTER(struct topic_route, topic_route_free)
+
+/* Calls for each table of the mapping, as "schema.table", that is not among `published`. */
+typedef void topic_route_visit_fn(void *self, const char *table);
+void topic_route_unused(const struct topic_route *route, const char *const *published,
+                        uint32_t published_count, topic_route_visit_fn *visit, void *self);
 
 /* *out_topic = a name that memory_free() takes, or NULL when the table is to be skipped. False,
  * ERROR_HALT: no topic for this table and unmapped tables fail ("topic_unmapped": names the table

@@ -94,8 +94,8 @@ void delivery_cut(struct delivery *delivery, uint64_t cut, struct slice progress
 
 /* The next event that is there now; false = none. Call until false when fd() is readable. */
 bool delivery_next(struct delivery *delivery, struct delivery_event *out_event);
-int delivery_fd(
-    const struct delivery *delivery); /* readable = delivery_next() may have something */
+/* Readable = delivery_next() may have something. */
+int delivery_fd(const struct delivery *delivery);
 
 /* Purges what is queued; no event of what was sent before follows. Writes may still be on the wire.
  */

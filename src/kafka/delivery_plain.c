@@ -236,7 +236,8 @@ static bool lose(struct delivery_plain *plain, rd_kafka_resp_err_t code, const c
         return false;
     plain->health = HEALTH_LOST;
     kafka_error_set(&plain->error, code, "kafka: the producer failed: %s", reason);
-    plain->error.class = ERROR_RECONNECT;
+    if (plain->error.class != ERROR_HALT && plain->error.class != ERROR_CONFIG)
+        plain->error.class = ERROR_RECONNECT;
     *out_event = (struct delivery_event){ .kind = DELIVERY_LOST, .err = &plain->error };
     return true;
 }

@@ -5,12 +5,13 @@
 
 struct kafka_error_row {
     rd_kafka_resp_err_t code;
+    const char *name; /* our code for it; NULL = librdkafka's */
     enum error_class class;
     const char *advice;
 };
 
 static const struct kafka_error_row rows[] = {
-#define KAFKA_ERROR(name, class, advice) { RD_KAFKA_RESP_ERR_##name, class, advice },
+#define KAFKA_ERROR(code, name, class, advice) { RD_KAFKA_RESP_ERR_##code, name, class, advice },
 #include "kafka/kafka_error.def"
 #undef KAFKA_ERROR
 };
@@ -42,8 +43,9 @@ bool kafka_error_set(struct error *err, rd_kafka_resp_err_t code, const char *fo
     va_start(values, format);
     vsnprintf(where, sizeof where, format, values);
     va_end(values);
-    error_set(err, kafka_error_class(code), rd_kafka_err2name(code), "%s: %s", where,
-              rd_kafka_err2str(code));
+    const struct kafka_error_row *row = row_of(code);
+    const char *name = row != NULL && row->name != NULL ? row->name : rd_kafka_err2name(code);
+    error_set(err, kafka_error_class(code), name, "%s: %s", where, rd_kafka_err2str(code));
     const char *advice = kafka_error_advice(code);
     return advice[0] == '\0' ? false : error_advise(err, "%s", advice);
 }

@@ -85,6 +85,8 @@ static const struct setting settings_table[] = {
 /* Better than librdkafka's defaults; kafka.properties may say otherwise. */
 static const struct producer_property defaults[] = {
     { "reconnect.backoff.max.ms", "2000" }, /* not 10 s more after an outage ended */
+    { "topic.metadata.propagation.max.ms",
+      "5000" }, /* a missing topic is said after 5 s, not 30 s */
 };
 
 static const struct {
@@ -143,7 +145,7 @@ static bool unknown_property(const char *name, struct error *err)
         const char *names[NAMES_MAX];
         const char *nearest = text_nearest(name, names, known_properties(table, names, NAMES_MAX));
         if (nearest != NULL)
-            error_advise(err, "Did you mean \"%s\"?", nearest);
+            error_advise(err, "did you mean \"%s\"?", nearest);
     }
     free(table);
     return false;
@@ -210,22 +212,43 @@ static bool unknown_balancer(const char *balancer, struct error *err)
         buf_append_format(&names, "%s%s", i == 0 ? "" : ", ", partitioner_name(i));
     error_set(err, ERROR_CONFIG, "balancer_unknown", "kafka.balancer: there is no \"%s\"",
               balancer);
-    return error_advise(err, "Use one of %s.", buf_text(&names));
+    return error_advise(err, "use one of %s", buf_text(&names));
 }
 
-static bool check_fields(const struct producer_options *options, struct error *err)
+/* Where problems go. */
+struct reporter {
+    producer_options_report_fn *report;
+    void *self;
+    uint32_t count;
+};
+
+static void expect(struct reporter *to, bool well, const struct error *problem)
 {
+    if (well)
+        return;
+    to->count++;
+    to->report(to->self, problem);
+}
+
+static void check_fields(const struct producer_options *options, struct reporter *to)
+{
+    struct error err = ERROR_INIT;
     if (options->brokers == NULL || options->brokers[0] == '\0')
-        return error_set(err, ERROR_CONFIG, "brokers_missing", "kafka.brokers is empty");
+        expect(to, error_set(&err, ERROR_CONFIG, "brokers_missing", "kafka.brokers is empty"),
+               &err);
     if (options->required_acks < -1 || options->required_acks > 1)
-        return error_set(err, ERROR_CONFIG, "acks_invalid",
-                         "kafka.requiredAcks: %d is none of -1, 0, 1", options->required_acks);
+        expect(to,
+               error_set(&err, ERROR_CONFIG, "acks_invalid",
+                         "kafka.requiredAcks: %d is none of -1, 0, 1", options->required_acks),
+               &err);
     if (options->in_flight_bytes <= 0)
-        return error_set(err, ERROR_CONFIG, "in_flight_invalid",
-                         "kafka.maxInFlightBytes must be above 0");
+        expect(to,
+               error_set(&err, ERROR_CONFIG, "in_flight_invalid",
+                         "kafka.maxInFlightBytes must be above 0"),
+               &err);
     if (options->balancer == NULL || partitioner_find(options->balancer) == NULL)
-        return unknown_balancer(options->balancer == NULL ? "" : options->balancer, err);
-    return true;
+        expect(to, unknown_balancer(options->balancer == NULL ? "" : options->balancer, &err),
+               &err);
 }
 
 int64_t producer_options_message_max_bytes(const rd_kafka_conf_t *conf)
@@ -277,31 +300,48 @@ static struct settings derive(const struct producer_options *options, int64_t me
     };
 }
 
+static void apply(const struct producer_options *options, rd_kafka_conf_t *conf,
+                  struct reporter *to)
+{
+    struct error err = ERROR_INIT;
+    check_fields(options, to);
+    for (size_t i = 0; i < COUNT_OF(defaults); i++)
+        expect(to, set_property(conf, defaults[i].name, defaults[i].value, &err), &err);
+    for (uint32_t i = 0; i < options->property_count; i++)
+        expect(to, set_given(conf, &options->properties[i], &err), &err);
+    struct settings settings = derive(options, producer_options_message_max_bytes(conf));
+    for (size_t i = 0; i < COUNT_OF(settings_table); i++)
+        expect(to, set_own(conf, &settings_table[i], &settings, &err), &err);
+}
+
+bool producer_options_check(const struct producer_options *options,
+                            producer_options_report_fn *report, void *self)
+{
+    AUTO(rd_kafka_conf_t *, rd_kafka_conf_destroy_p) conf = rd_kafka_conf_new();
+    struct reporter to = { report, self, 0 };
+    apply(options, conf, &to);
+    return to.count == 0;
+}
+
+static void keep_first(void *self, const struct error *problem)
+{
+    struct error *first = self;
+    if (first->class == ERROR_NONE)
+        *first = *problem;
+}
+
 bool producer_options_build(const struct producer_options *options, rd_kafka_conf_t **out_conf,
                             struct error *err)
 {
-    if (!check_fields(options, err))
-        return false;
     AUTO(rd_kafka_conf_t *, rd_kafka_conf_destroy_p) conf = rd_kafka_conf_new();
-    for (size_t i = 0; i < COUNT_OF(defaults); i++)
-        if (!set_property(conf, defaults[i].name, defaults[i].value, err))
-            return false;
-    for (uint32_t i = 0; i < options->property_count; i++)
-        if (!set_given(conf, &options->properties[i], err))
-            return false;
-    struct settings settings = derive(options, producer_options_message_max_bytes(conf));
-    for (size_t i = 0; i < COUNT_OF(settings_table); i++)
-        if (!set_own(conf, &settings_table[i], &settings, err))
-            return false;
-    *out_conf = TAKE(conf);
-    return true;
-}
-
-bool producer_options_check(const struct producer_options *options, struct error *err)
-{
-    rd_kafka_conf_t *conf = NULL;
-    if (!producer_options_build(options, &conf, err))
+    struct error first = ERROR_INIT;
+    struct reporter to = { keep_first, &first, 0 };
+    apply(options, conf, &to);
+    if (to.count > 0) {
+        if (err != NULL)
+            *err = first;
         return false;
-    rd_kafka_conf_destroy(conf);
+    }
+    *out_conf = TAKE(conf);
     return true;
 }

@@ -42,8 +42,11 @@ struct producer_options {
 MUST_CHECK bool producer_options_build(const struct producer_options *options,
                                        rd_kafka_conf_t **out_conf, struct error *err);
 
-/* The same errors, for a configuration check. Files that properties name are not opened. */
-MUST_CHECK bool producer_options_check(const struct producer_options *options, struct error *err);
+/* All such errors, for a configuration check: each is reported; true = there is none. Files that
+ * properties name are not opened. */
+typedef void producer_options_report_fn(void *self, const struct error *problem);
+bool producer_options_check(const struct producer_options *options,
+                            producer_options_report_fn *report, void *self);
 
 /* How large a record may be on the wire: message.max.bytes. */
 int64_t producer_options_message_max_bytes(const rd_kafka_conf_t *conf);

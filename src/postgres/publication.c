@@ -524,6 +524,17 @@ bool publication_ensure(struct db_conn *conn, const struct publication_options *
     return ensured;
 }
 
+bool publication_exists(struct db_conn *conn, const char *name, bool *out_exists, struct error *err)
+{
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
+    if (!db_conn_query(conn, STATEMENT_DEADLINE_MS,
+                       "SELECT FROM pg_catalog.pg_publication WHERE pubname = $1", 1, &name,
+                       &result, err))
+        return error_prefix(err, "look at publication \"%s\"", name);
+    *out_exists = PQntuples(result) > 0;
+    return true;
+}
+
 bool publication_each_table(struct db_conn *conn, const char *name, publication_visit_fn *visit,
                             void *self, struct error *err)
 {

@@ -23,6 +23,9 @@ struct publication_table {
     const char *replica_identity_index; /* with USING INDEX */
     const char *const *columns;         /* column list (15+); count 0 = all */
     uint32_t column_count;
+    const char *const
+        *key_columns; /* of the record's key: they must exist; count 0 = primary key */
+    uint32_t key_column_count;
 };
 
 struct publication_options {
@@ -44,6 +47,9 @@ typedef void publication_note_fn(void *self, bool warning, const char *text, con
  * creation mean that somebody was faster: verified again. */
 MUST_CHECK bool publication_ensure(struct db_conn *conn, const struct publication_options *options,
                                    publication_note_fn *note, void *self, struct error *err);
+
+MUST_CHECK bool publication_exists(struct db_conn *conn, const char *name, bool *out_exists,
+                                   struct error *err);
 
 /* The tables that the publication publishes now (pg_publication_tables), for the routes' check:
  * each is called with schema and name; visit returns false to end with its error. */

@@ -102,39 +102,72 @@ static uint32_t count_columns(const struct publication_options *options)
     return count;
 }
 
+static uint32_t count_key_columns(const struct publication_options *options)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < options->table_count; i++)
+        count += options->tables[i].key_column_count;
+    return count;
+}
+
+/* Three arrays of the same length. */
+struct column_arrays {
+    struct buf schemas, names, columns;
+};
+
+static void append_columns(struct column_arrays *out, const struct publication_table *table,
+                           const char *const *columns, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        append_item(&out->schemas, table->schema);
+        append_item(&out->names, table->name);
+        append_item(&out->columns, columns[i]);
+    }
+}
+
+/* Key columns are among the columns of a list: those of tables with a list are not asked twice. */
 static bool query_columns(struct db_conn *conn, const struct publication_options *options,
                           PGresult **out_result, struct error *err)
 {
-    AUTO(struct buf, buf_done) schemas = buf_init(ARRAY_MAX_BYTES);
-    AUTO(struct buf, buf_done) names = buf_init(ARRAY_MAX_BYTES);
-    AUTO(struct buf, buf_done) columns = buf_init(ARRAY_MAX_BYTES);
+    struct column_arrays arrays = { buf_init(ARRAY_MAX_BYTES), buf_init(ARRAY_MAX_BYTES),
+                                    buf_init(ARRAY_MAX_BYTES) };
     for (uint32_t i = 0; i < options->table_count; i++) {
         const struct publication_table *table = &options->tables[i];
-        for (uint32_t c = 0; c < table->column_count; c++) {
-            append_item(&schemas, table->schema);
-            append_item(&names, table->name);
-            append_item(&columns, table->columns[c]);
-        }
+        append_columns(&arrays, table, table->columns, table->column_count);
+        if (table->column_count == 0)
+            append_columns(&arrays, table, table->key_columns, table->key_column_count);
     }
-    buf_append_byte(&schemas, '}');
-    buf_append_byte(&names, '}');
-    buf_append_byte(&columns, '}');
-    const char *const parameters[] = { buf_text(&schemas), buf_text(&names), buf_text(&columns) };
-    return db_conn_query(conn, QUERY_DEADLINE_MS, columns_sql, COUNT_OF(parameters), parameters,
-                         out_result, err);
+    buf_append_byte(&arrays.schemas, '}');
+    buf_append_byte(&arrays.names, '}');
+    buf_append_byte(&arrays.columns, '}');
+    const char *const parameters[] = { buf_text(&arrays.schemas), buf_text(&arrays.names),
+                                       buf_text(&arrays.columns) };
+    bool asked = db_conn_query(conn, QUERY_DEADLINE_MS, columns_sql, COUNT_OF(parameters),
+                               parameters, out_result, err);
+    buf_done(&arrays.schemas);
+    buf_done(&arrays.names);
+    buf_done(&arrays.columns);
+    return asked;
+}
+
+static bool lists_are_known(struct db_conn *conn, const struct publication_options *options,
+                            struct error *err)
+{
+    if (count_columns(options) == 0 || conn->server_version >= COLUMN_LIST_SERVER)
+        return true;
+    (void)error_set(err, ERROR_CONFIG, "columns_need_15",
+                    "column lists need PostgreSQL 15 or newer, this server is %d",
+                    conn->server_version / 10000);
+    return error_advise(err, "remove cdc.publication.tables[].columns");
 }
 
 static bool check_columns(struct db_conn *conn, const struct publication_options *options,
                           struct error *err)
 {
-    if (count_columns(options) == 0)
+    if (!lists_are_known(conn, options, err))
+        return false;
+    if (count_columns(options) + count_key_columns(options) == 0)
         return true;
-    if (conn->server_version < COLUMN_LIST_SERVER) {
-        (void)error_set(err, ERROR_CONFIG, "columns_need_15",
-                        "column lists need PostgreSQL 15 or newer, this server is %d",
-                        conn->server_version / 10000);
-        return error_advise(err, "remove cdc.publication.tables[].columns");
-    }
     AUTO(PGresult *, db_conn_clear_p) result = NULL;
     if (!query_columns(conn, options, &result, err))
         return error_prefix(err, "look at the columns of publication \"%s\"", options->name);
@@ -147,8 +180,8 @@ static bool check_columns(struct db_conn *conn, const struct publication_options
                           PQgetvalue(result, row, 2));
     (void)error_set(err, ERROR_HALT, "column_missing", "configured columns do not exist: %s",
                     buf_text(&missing));
-    return error_advise(err, "add the columns, or check cdc.publication.tables[].columns (names "
-                             "are case-sensitive)");
+    return error_advise(err, "add the columns, or check cdc.publication.tables[].columns and "
+                             "cdc.publication.tables[].keyColumns (names are case-sensitive)");
 }
 
 bool publication_tables_check(struct db_conn *conn, const struct publication_options *options,

@@ -5,8 +5,9 @@
 
 #include "postgres/publication.h"
 
-/* "table_missing" (also for what is no table or leaves no WAL) and "column_missing": ERROR_HALT.
- * "columns_need_15": ERROR_CONFIG, column lists on PostgreSQL 14. */
+/* "table_missing" (also for what is no table or leaves no WAL) and "column_missing" (of a column
+ * list or of keyColumns): ERROR_HALT. "columns_need_15": ERROR_CONFIG, column lists on
+ * PostgreSQL 14. */
 MUST_CHECK bool publication_tables_check(struct db_conn *conn,
                                          const struct publication_options *options,
                                          struct error *err);

@@ -370,6 +370,17 @@ bool slot_create(struct db_conn *replication, struct db_conn *session, const cha
 
 /* ---- dropping ---- */
 
+/* Its reader may be gone meanwhile: then no pid is known. */
+static void advise_to_stop_the_reader(struct db_conn *conn, const char *name, struct error *err)
+{
+    struct slot_sight sight;
+    if (slot_look(conn, name, &sight, NULL) && sight.active_pid != 0)
+        (void)error_advise(err, "stop the worker that reads it (pid %d of the server%s%s) first",
+                           sight.active_pid, sight.holder[0] != '\0' ? ", " : "", sight.holder);
+    else
+        (void)error_advise(err, "stop the worker that reads it first");
+}
+
 bool slot_drop(struct db_conn *conn, const char *name, struct error *err)
 {
     struct error failure = ERROR_INIT;
@@ -385,6 +396,8 @@ bool slot_drop(struct db_conn *conn, const char *name, struct error *err)
     if (strcmp(failure.code, "42501") == 0)
         (void)error_advise(&failure, "run as a superuser: ALTER ROLE \"%s\" REPLICATION;",
                            PQuser(conn->pg));
+    if (strcmp(failure.code, "55006") == 0)
+        advise_to_stop_the_reader(conn, name, &failure);
     if (err != NULL)
         *err = failure;
     return false;

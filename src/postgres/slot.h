@@ -58,7 +58,7 @@ MUST_CHECK bool slot_create(struct db_conn *replication, struct db_conn *session
                             slot_waiting_fn *waiting, void *self, lsn_t *out_consistent_point,
                             struct error *err);
 
-/* Busy: ERROR_WAIT that names the pid. Missing: ERROR_HALT "slot_missing". */
+/* Busy: ERROR_WAIT that names the pid, in text and advice. Missing: ERROR_HALT "slot_missing". */
 MUST_CHECK bool slot_drop(struct db_conn *conn, const char *name, struct error *err);
 
 #endif

@@ -14,7 +14,7 @@
 #include "base/thread_role.h"
 
 enum {
-    PING_EVERY_MS = 1000,
+    PING_EVERY_MS = 500,
     QUERY_DEADLINE_MS = 5000,
     CONNECT_TIMEOUT_MS = 5000,
     BACKOFF_FIRST_MS = 100,

@@ -308,7 +308,7 @@ void ack_tracker_restart(struct ack_tracker *tracker)
     tracker->count = 0;
     tracker->open = false;
     tracker->in_flight = 0;
-    tracker->newest_end = tracker->confirmed;
+    tracker->newest_end = tracker->confirmed = LSN_NONE;
     groups_forget(tracker);
     tracker->generation++;
     if (tracker->generation == 0)

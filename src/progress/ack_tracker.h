@@ -54,7 +54,8 @@ void ack_tracker_idle(struct ack_tracker *tracker, lsn_t wal_end);
 /* One record of the ticket is acknowledged. True: its transaction or chunk is complete now. */
 bool ack_tracker_done(struct ack_tracker *tracker, ticket_t ticket);
 
-lsn_t ack_tracker_confirmed(const struct ack_tracker *tracker); /* never falls */
+/* Never falls within a generation; LSN_NONE until something was confirmed in it. */
+lsn_t ack_tracker_confirmed(const struct ack_tracker *tracker);
 
 bool ack_tracker_open(const struct ack_tracker *tracker);          /* a transaction is open */
 uint64_t ack_tracker_in_flight(const struct ack_tracker *tracker); /* records added, not done */
@@ -62,7 +63,9 @@ uint32_t ack_tracker_entries(const struct ack_tracker *tracker);   /* not yet co
 /* Of a group; also right after it was completed, until the next begin_group(). */
 uint32_t ack_tracker_chunk(const struct ack_tracker *tracker, ticket_t ticket);
 
-/* Restart: forgets every entry, group and count; a new generation; confirmed stays. */
+/* Restart: forgets every entry, group and count, and what was confirmed: the server may have been
+ * set back, and a promise made to what it was before would make it skip what comes now. A new
+ * generation. */
 void ack_tracker_restart(struct ack_tracker *tracker);
 uint16_t ack_tracker_generation(const struct ack_tracker *tracker);
 

@@ -8,6 +8,7 @@
 
 struct parser {
     int count, at;
+    bool named; /* the command was said, not taken as the default */
     char **words;
     struct arguments *out;
     struct error *err;
@@ -68,30 +69,56 @@ static bool take_version(struct parser *parser, const char *value UNUSED)
 
 static const struct option {
     const char *name;
-    const char *value; /* NULL = takes none */
-    unsigned needs;    /* of enum command_options; 0 = every command has it */
+    const char *short_name; /* or NULL */
+    const char *value;      /* NULL = takes none */
+    unsigned needs;         /* of enum command_options; 0 = every command has it */
     const char *help;
     bool (*take)(struct parser *, const char *);
 } options[] = {
-    { "--config", "FILE", COMMAND_CONFIG, "read the configuration from this YAML file",
+    { "--config", NULL, "FILE", COMMAND_CONFIG, "read the configuration from this YAML file",
       take_config },
-    { "--set", "PATH=VALUE", COMMAND_CONFIG, "set one option; wins over file and environment",
+    { "--set", NULL, "PATH=VALUE", COMMAND_CONFIG, "set one option; wins over file and environment",
       take_set },
-    { "--sink", "kafka|null|stdout", COMMAND_SINK,
+    { "--sink", NULL, "kafka|null|stdout", COMMAND_SINK,
       "where records go: Kafka, nowhere (to measure), or standard output", take_sink },
-    { "--accept-gap", NULL, COMMAND_ACCEPT_GAP,
-      "create the slot although earlier changes are lost to it", take_accept_gap },
-    { "--help", NULL, 0, "print this help", take_help },
-    { "--version", NULL, 0, "print the version", take_version },
+    { "--accept-gap", NULL, NULL, COMMAND_ACCEPT_GAP,
+      "create it although the publication exists: what was committed before now is not delivered",
+      take_accept_gap },
+    { "--help", "-h", NULL, 0, "print this help", take_help },
+    { "--version", NULL, NULL, 0, "print the version", take_version },
 };
+
+static bool is_name(const char *known, struct slice name)
+{
+    return known != NULL && slice_is(name, known);
+}
 
 static const struct option *find_option(const char *name, size_t size)
 {
+    const struct slice given = { name, size };
     for (size_t i = 0; i < COUNT_OF(options); i++) {
-        if (strlen(options[i].name) == size && memcmp(options[i].name, name, size) == 0)
+        if (is_name(options[i].name, given) || is_name(options[i].short_name, given))
             return &options[i];
     }
     return NULL;
+}
+
+/* Is the command one of those that the arguments mean? Without command and group: all. */
+static bool is_meant(const struct arguments *arguments, const struct command *command)
+{
+    if (arguments->command != NULL)
+        return arguments->command == command;
+    return arguments->group == NULL || strcmp(arguments->group, command->word) == 0;
+}
+
+static unsigned available_options(const struct arguments *arguments)
+{
+    uint32_t count;
+    const struct command *commands = commands_all(&count);
+    unsigned available = 0;
+    for (uint32_t i = 0; i < count; i++)
+        available |= is_meant(arguments, &commands[i]) ? commands[i].options : 0;
+    return available;
 }
 
 static bool unknown_option(struct parser *parser, const char *word)
@@ -113,7 +140,7 @@ static bool parse_option(struct parser *parser)
     const struct option *option = find_option(word, size);
     if (option == NULL)
         return unknown_option(parser, word);
-    if (option->needs != 0 && (parser->out->command->options & option->needs) == 0)
+    if (option->needs != 0 && (available_options(parser->out) & option->needs) == 0)
         return error_set(parser->err, ERROR_CONFIG, "usage", "%s does not go with this command",
                          option->name);
     if (option->value == NULL)
@@ -140,51 +167,89 @@ static bool unknown_command(struct parser *parser, const char *word)
                      nearest != NULL ? "?" : "; see pqcdc --help");
 }
 
-/* The words before the first option: none (run), "config", "slot status". */
+/* The next word, unless it is an option; NULL = none. */
+static const char *take_word(struct parser *parser)
+{
+    if (parser->at == parser->count || parser->words[parser->at][0] == '-')
+        return NULL;
+    const char *word = parser->words[parser->at++];
+    if (strcmp(word, "help") != 0)
+        return word;
+    parser->out->help = true;
+    return take_word(parser);
+}
+
+static bool is_command(const struct command *command, const char *word, const char *sub_word)
+{
+    if (strcmp(command->word, word) != 0 || (command->sub_word == NULL) != (sub_word == NULL))
+        return false;
+    return sub_word == NULL || strcmp(command->sub_word, sub_word) == 0;
+}
+
+static bool not_a_command(struct parser *parser, const char *word, const char *sub_word)
+{
+    return error_set(parser->err, ERROR_CONFIG, "usage", "%s %s is not a command; see pqcdc --help",
+                     word, sub_word != NULL ? sub_word : "alone");
+}
+
+/* The words before the first option: none (run), "config", "slot status"; "help" among them asks
+ * for help. "slot" alone is a group, which has nothing but help. */
 static bool parse_command(struct parser *parser)
 {
-    parser->out->command = commands_default();
-    if (parser->at == parser->count || parser->words[parser->at][0] == '-')
+    const char *word = take_word(parser);
+    parser->named = word != NULL;
+    if (word == NULL) {
+        parser->out->command = commands_default();
         return true;
-    const char *word = parser->words[parser->at++];
-    const char *sub_word = NULL;
-    if (parser->at < parser->count && parser->words[parser->at][0] != '-')
-        sub_word = parser->words[parser->at++];
+    }
+    const char *sub_word = take_word(parser);
     uint32_t count;
     const struct command *commands = commands_all(&count);
     bool known = false;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct command *command = &commands[i];
-        if (strcmp(command->word, word) != 0)
-            continue;
-        known = true;
-        if ((command->sub_word == NULL) == (sub_word == NULL) &&
-            (sub_word == NULL || strcmp(command->sub_word, sub_word) == 0)) {
-            parser->out->command = command;
-            return true;
-        }
+    for (uint32_t i = 0; i < count && parser->out->command == NULL; i++) {
+        known = known || strcmp(commands[i].word, word) == 0;
+        if (is_command(&commands[i], word, sub_word))
+            parser->out->command = &commands[i];
     }
+    if (parser->out->command != NULL)
+        return true;
     if (!known)
         return unknown_command(parser, word);
-    return error_set(parser->err, ERROR_CONFIG, "usage", "%s %s is not a command; see pqcdc --help",
-                     word, sub_word != NULL ? sub_word : "alone");
+    if (sub_word != NULL)
+        return not_a_command(parser, word, sub_word);
+    parser->out->group = word;
+    return true;
+}
+
+static bool parse_options(struct parser *parser)
+{
+    while (parser->at < parser->count) {
+        const char *word = parser->words[parser->at];
+        if (strcmp(word, "help") == 0) {
+            (void)take_word(parser);
+            continue;
+        }
+        if (word[0] != '-')
+            return error_set(parser->err, ERROR_CONFIG, "usage",
+                             "unexpected word %s; see pqcdc --help", word);
+        if (!parse_option(parser))
+            return false;
+    }
+    return true;
 }
 
 bool arguments_parse(int count, char **words, struct arguments *out_arguments, struct error *err)
 {
     *out_arguments = (struct arguments){ .sink = CONNECTOR_SINK_KAFKA };
     out_arguments->sets = memory_array((size_t)count + 1, sizeof(*out_arguments->sets));
-    struct parser parser = { count, 1, words, out_arguments, err };
-    if (!parse_command(&parser))
+    struct parser parser = { count, 1, false, words, out_arguments, err };
+    if (!parse_command(&parser) || !parse_options(&parser))
         return false;
-    while (parser.at < parser.count) {
-        if (words[parser.at][0] != '-')
-            return error_set(err, ERROR_CONFIG, "usage", "unexpected word %s; see pqcdc --help",
-                             words[parser.at]);
-        if (!parse_option(&parser))
-            return false;
-    }
-    return true;
+    if (out_arguments->help && !parser.named)
+        out_arguments->command = NULL;
+    if (out_arguments->help || out_arguments->command != NULL)
+        return true;
+    return not_a_command(&parser, out_arguments->group, NULL);
 }
 
 void arguments_done(struct arguments *arguments)
@@ -208,8 +273,11 @@ static void help_options(unsigned available, struct buf *out)
     for (size_t i = 0; i < COUNT_OF(options); i++) {
         if (options[i].needs != 0 && (options[i].needs & available) == 0)
             continue;
-        buf_append_format(out, "  %s %s\n        %s\n", options[i].name,
-                          options[i].value != NULL ? options[i].value : "", options[i].help);
+        const char *value = options[i].value, *short_name = options[i].short_name;
+        buf_append_format(out, "  %s%s%s%s%s\n        %s\n", options[i].name,
+                          value != NULL ? " " : "", value != NULL ? value : "",
+                          short_name != NULL ? ", " : "", short_name != NULL ? short_name : "",
+                          options[i].help);
     }
 }
 
@@ -221,22 +289,31 @@ static void help_exit_codes(struct buf *out)
 #undef X
 }
 
-void arguments_help(const struct command *command, struct buf *out)
+static void help_commands(const struct arguments *arguments, struct buf *out)
 {
-    unsigned available = command != NULL ? command->options : ~0u;
-    if (command != NULL) {
-        buf_append_format(out, "Usage: pqcdc %s%s%s [OPTIONS]\n\n%s\n", command->word,
-                          command->sub_word != NULL ? " " : "",
-                          command->sub_word != NULL ? command->sub_word : "", command->summary);
-    } else {
+    if (arguments->group != NULL)
+        buf_append_format(out, "Usage: pqcdc %s COMMAND [OPTIONS]\n\nCommands:\n",
+                          arguments->group);
+    else
         buf_append_text(out,
                         "pqcdc " PQCDC_VERSION ": change data capture from PostgreSQL to Kafka\n\n"
                         "Usage: pqcdc [COMMAND] [OPTIONS]\n\nCommands:\n");
-        uint32_t count;
-        const struct command *commands = commands_all(&count);
-        for (uint32_t i = 0; i < count; i++)
+    uint32_t count;
+    const struct command *commands = commands_all(&count);
+    for (uint32_t i = 0; i < count; i++)
+        if (is_meant(arguments, &commands[i]))
             help_command(&commands[i], out);
-    }
-    help_options(available, out);
+}
+
+void arguments_help(const struct arguments *arguments, struct buf *out)
+{
+    const struct command *command = arguments->command;
+    if (command != NULL)
+        buf_append_format(out, "Usage: pqcdc %s%s%s [OPTIONS]\n\n%s\n", command->word,
+                          command->sub_word != NULL ? " " : "",
+                          command->sub_word != NULL ? command->sub_word : "", command->summary);
+    else
+        help_commands(arguments, out);
+    help_options(available_options(arguments), out);
     help_exit_codes(out);
 }

@@ -12,9 +12,10 @@
 struct command;
 
 struct arguments {
-    const struct command *command;
-    const char *config_file; /* --config */
-    const char **sets;       /* --set, in order; arguments_done() frees the array */
+    const struct command *command; /* NULL with help: of `group`, or of all */
+    const char *group;             /* the first word of several commands, or NULL */
+    const char *config_file;       /* --config */
+    const char **sets;             /* --set, in order; arguments_done() frees the array */
     uint32_t set_count;
     enum connector_sink sink; /* --sink */
     bool accept_gap;          /* --accept-gap */
@@ -27,7 +28,7 @@ MUST_CHECK bool arguments_parse(int count, char **words, struct arguments *out_a
                                 struct error *err);
 void arguments_done(struct arguments *arguments);
 
-/* The help of one command, or of all when it is NULL. */
-void arguments_help(const struct command *command, struct buf *out);
+/* What was asked for with `help`: of one command, of those that begin with `group`, or of all. */
+void arguments_help(const struct arguments *arguments, struct buf *out);
 
 #endif

@@ -11,12 +11,6 @@
 static enum exit_code print_config(const struct arguments *arguments UNUSED,
                                    const struct config *config)
 {
-    struct error err = ERROR_INIT;
-    AUTO(struct settings *, settings_free_p) settings = NULL;
-    if (!settings_new(config, &settings, &err)) {
-        commands_print_error(&err);
-        return exit_codes_of(&err);
-    }
     AUTO(struct buf, buf_done) out = buf_init(4 * 1024 * 1024);
     config_print_effective(config, &out);
     fputs(buf_text(&out), stdout);
@@ -33,7 +27,8 @@ static const struct command commands[] = {
     { "slot", "drop", COMMAND_CONFIG, "drop the replication slot: its position is lost",
       slot_command_drop },
     { "slot", "create", COMMAND_CONFIG | COMMAND_ACCEPT_GAP,
-      "create the replication slot, beginning now", slot_command_create },
+      "create the slot, beginning now, and before it the publication if createIfNotExists is true",
+      slot_command_create },
 };
 
 const struct command *commands_all(uint32_t *out_count)
@@ -73,7 +68,7 @@ enum exit_code commands_run(const struct arguments *arguments)
     };
     AUTO(struct config_problems, config_problems_done) problems = CONFIG_PROBLEMS_INIT;
     AUTO(struct config *, config_free_p) config = NULL;
-    if (!config_load(&sources, &config, &problems)) {
+    if (!config_load(&sources, &config, &problems) || !settings_check(config, &problems)) {
         print_problems(&problems);
         return EXIT_CODE_CONFIG;
     }

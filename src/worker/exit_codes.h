@@ -10,7 +10,8 @@
     X(EXIT_CODE_HALTED, 69,                                                                        \
       "halted, or the command could not do its work: the log says what to "                        \
       "do")                                                                                        \
-    X(EXIT_CODE_BUG, 70, "a broken invariant")                                                     \
+    X(EXIT_CODE_BUG, 70,                                                                           \
+      "an answer that must not be: report it (a broken invariant aborts instead)")                 \
     X(EXIT_CODE_AT_ONCE, 75,                                                                       \
       "left at once at the second signal: what was unconfirmed comes again")                       \
     X(EXIT_CODE_CONFIG, 78, "the configuration is wrong: every problem is listed")

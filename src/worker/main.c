@@ -23,10 +23,10 @@ static void forbid_core_dumps(void)
 #endif
 }
 
-static enum exit_code print_help(const struct arguments *arguments, bool all)
+static enum exit_code print_help(const struct arguments *arguments)
 {
     AUTO(struct buf, buf_done) help = buf_init(64 * 1024);
-    arguments_help(all ? NULL : arguments->command, &help);
+    arguments_help(arguments, &help);
     fputs(buf_text(&help), stdout);
     return EXIT_CODE_OK;
 }
@@ -42,7 +42,7 @@ int main(int count, char **words)
         return EXIT_CODE_USAGE;
     }
     if (arguments.help)
-        return (int)print_help(&arguments, count == 2);
+        return (int)print_help(&arguments);
     if (arguments.version) {
         puts("pqcdc " PQCDC_VERSION);
         return EXIT_CODE_OK;

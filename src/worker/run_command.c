@@ -8,8 +8,11 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include "connector/settings.h"
 #include "worker/commands.h"
 #include "worker/probes.h"
+
+enum { SAME_SIGNAL_MS = 500 };
 
 /* SIGTERM and SIGINT come through a descriptor; SIGPIPE is nobody's. */
 static int block_signals(void)
@@ -34,10 +37,13 @@ static const char *read_signal(int fd)
     return info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM";
 }
 
-/* Returns when the connector is over. The second signal leaves the process at once. */
+/* Returns when the connector is over. A second signal leaves the process at once; one that comes
+ * with the first is the same wish, since wrappers signal a process and then its group. */
 static void wait_until_over(struct connector *connector, int signals, struct log *log)
 {
+    struct clock clock = clock_system();
     bool stopping = false;
+    mono_ms_t since = { 0 };
     for (;;) {
         struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
                                 { .fd = connector_over_fd(connector), .events = POLLIN } };
@@ -48,25 +54,18 @@ static void wait_until_over(struct connector *connector, int signals, struct log
         if ((fds[0].revents & POLLIN) == 0)
             continue;
         const char *name = read_signal(signals);
+        if (stopping && mono_ms_since(clock_now(&clock), since) < SAME_SIGNAL_MS)
+            continue;
         if (stopping) {
             log_warn(log, "second signal: leaving at once; what is unconfirmed comes again",
                      LOG_STR("signal", name));
             _exit(EXIT_CODE_AT_ONCE);
         }
         stopping = true;
+        since = clock_now(&clock);
         log_info(log, "asked to stop", LOG_STR("signal", name));
         connector_stop(connector);
     }
-}
-
-static struct log *make_log(const struct config *config)
-{
-    return log_new(&(struct log_options){
-        .fd = STDERR_FILENO,
-        .level = (enum log_level)config->cdc_logger_log_level,
-        .format = config->cdc_logger_format == CONFIG_LOG_FORMAT_TEXT ? LOG_TEXT : LOG_JSON,
-        .clock = clock_system(),
-    });
 }
 
 static void greet(struct log *log, const struct config *config, const struct connector *connector)
@@ -118,7 +117,7 @@ static enum exit_code run_with(const struct arguments *arguments, const struct c
 enum exit_code run_command(const struct arguments *arguments, const struct config *config)
 {
     int signals = block_signals();
-    struct log *log = make_log(config);
+    struct log *log = settings_log(config);
     enum exit_code code = run_with(arguments, config, log, signals);
     log_free(log);
     close(signals);

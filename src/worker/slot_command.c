@@ -46,8 +46,9 @@ static bool print_status(struct db_conn *conn, const struct config *config, stru
     printf("current_lsn: %s\n", lsn_text(sight.current_lsn).text);
     printf("confirmed_flush_lsn: %s\n", lsn_text(sight.confirmed_flush).text);
     printf("restart_lsn: %s\n", lsn_text(sight.restart_lsn).text);
+    uint64_t current = sight.current_lsn.value, confirmed = sight.confirmed_flush.value;
     printf("lag_bytes: %llu\n",
-           (unsigned long long)(sight.current_lsn.value - sight.confirmed_flush.value));
+           (unsigned long long)(current > confirmed ? current - confirmed : 0));
     return slot_verify(&sight, config->cdc_slot_name, config->cdc_database, err);
 }
 
@@ -71,8 +72,7 @@ enum exit_code slot_command_drop(const struct arguments *arguments UNUSED,
     return with_connection(config, drop);
 }
 
-enum exit_code slot_command_create(const struct arguments *arguments UNUSED,
-                                   const struct config *config)
+enum exit_code slot_command_create(const struct arguments *arguments, const struct config *config)
 {
     struct error err = ERROR_INIT;
     AUTO(struct settings *, settings_free_p) settings = NULL;
@@ -92,7 +92,8 @@ enum exit_code slot_command_create(const struct arguments *arguments UNUSED,
         .log = log,
     };
     lsn_t point = LSN_NONE;
-    bool created = session_create_slot(&options, INTERRUPT_NONE, &point, &err);
+    bool created =
+        session_create_slot(&options, INTERRUPT_NONE, arguments->accept_gap, &point, &err);
     log_free(log);
     if (!created)
         return failed(&err);

@@ -67,6 +67,24 @@ def test_all_problems_of_a_configuration_at_once(refused, scenario):
     assert f":{number}:" in worker.stderr(), "the line is named"
 
 
+def test_all_problems_of_the_rooms_at_once(refused, scenario):
+    config = scenario.config(
+        kafka={"topicTemplate": "{tabel}", "properties": {"acks": "1", "client.rak": "x"}},
+        format={"name": "flat"},
+    )
+    worker = refused(config, CONFIG, "kafka.topicTemplate", "{tabel}", '"acks" cannot be set', '"client.rak"')
+    lines = worker.config_file.read_text().splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if "topicTemplate" in line)
+    assert f"{worker.config_file}:{number}: kafka.topicTemplate" in worker.stderr()
+
+
+def test_certificates_and_brokers_are_checked_at_once(refused, scenario):
+    config = scenario.config(
+        cdc={"sslRootCert": "/nonexistent/ca.pem"}, kafka={"brokers": ["a b:9092", "c:99999"]}
+    )
+    refused(config, CONFIG, "cdc.sslRootCert", "/nonexistent/ca.pem", '"a b:9092"', '"c:99999"')
+
+
 def test_configuration_file_is_missing(scenario, refused):
     refused(None, CONFIG, "/nonexistent/config.yaml", arguments=["--config", "/nonexistent/config.yaml"])
 
@@ -193,6 +211,19 @@ def test_column_of_a_list_is_missing(users, refused):
         pytest.skip("PostgreSQL 15 and later")
     config = users.config([{"name": "users", "columns": ["id", "nmae"]}])
     refused(config, HALTED, "nmae", "users", "column_missing")
+
+
+def test_column_of_a_key_is_missing(users, refused):
+    config = users.config([{"name": "users", "keyColumns": ["id", "nmae"]}])
+    worker = refused(config, HALTED, "nmae", "users", "column_missing")
+    assert "keyColumns" in advice(worker)
+    assert users.slot_row() == {}, "it is found before anything is made"
+
+
+def test_topic_of_no_published_table_is_noted(users):
+    config = users.config(kafka={"tableTopicMapping": {"public.usres": "x"}, "topicTemplate": "{table}"})
+    worker = users.streaming(config)
+    assert worker.find_log("has a topic but is not published")["table"] == "public.usres"
 
 
 def test_table_has_no_topic(users, refused):

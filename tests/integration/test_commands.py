@@ -43,6 +43,14 @@ def test_help(pqcdc, arguments):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("arguments", [["slot", "--help"], ["slot", "-h"], ["help", "slot"], ["slot", "help"]])
+def test_help_of_a_group(pqcdc, arguments):
+    done = pqcdc(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "slot status" in done.stdout and "slot create" in done.stdout
+    assert "--accept-gap" in done.stdout and "--sink" not in done.stdout
+
+
 def test_usage_errors(pqcdc):
     for arguments in (["bogus"], ["run", "--sink", "paper"], ["--configg", "x"], ["run", "--config"]):
         done = pqcdc(*arguments)
@@ -93,6 +101,16 @@ def test_life_of_a_slot(pqcdc, config_file, scenario):
     assert done.returncode == 0, done.stderr
     assert scenario.slot_row() == {}
 
+    done = pqcdc("slot", "create", "--config", path)
+    assert done.returncode == HALTED, "its publication tells that there was a slot"
+    assert "changes committed before are not delivered" in done.stderr
+    assert "pqcdc slot create --accept-gap" in done.stderr
+    assert scenario.slot_row() == {}
+
+    done = pqcdc("slot", "create", "--accept-gap", "--config", path)
+    assert done.returncode == 0, done.stderr
+    assert scenario.slot_row()["plugin"] == "pgoutput"
+
 
 def test_slot_in_use_is_not_dropped(pqcdc, config_file, scenario):
     path = config_file()
@@ -100,5 +118,9 @@ def test_slot_in_use_is_not_dropped(pqcdc, config_file, scenario):
     row = scenario.slot_row()
     done = pqcdc("slot", "drop", "--config", path)
     assert done.returncode == HALTED
-    assert str(row["active_pid"]) in done.stderr
+    assert f"stop the worker that reads it (pid {row['active_pid']}" in done.stderr
     assert scenario.slot_row()["active"]
+
+    done = pqcdc("slot", "create", "--config", path)
+    assert done.returncode == HALTED
+    assert "exists already" in done.stderr

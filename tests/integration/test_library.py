@@ -1,5 +1,6 @@
 """libpqcdc as a C programmer uses it: the example of examples/, and what is installed."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,7 +9,22 @@ import subprocess
 import pytest
 
 from conftest import ROOT
+from lab.servers import free_port
 from lab.waiting import wait_until
+
+AWAY = """
+cdc:
+  host: 127.0.0.1
+  port: 1
+  username: nobody
+  database: nowhere
+  metric: {address: 127.0.0.1, port: %d}
+  publication: {name: away, tables: [{name: users}]}
+  slot: {name: away}
+kafka:
+  brokers: [127.0.0.1:1]
+  topicTemplate: away
+"""
 
 
 @pytest.fixture
@@ -17,7 +33,8 @@ def build(program):
 
 
 def test_example_handler(scenario, build):
-    scenario.execute("create table users (id int primary key, name text)")
+    long_id = "x" * 400
+    scenario.execute("create table users (id text primary key, name text)")
     worker = scenario.worker()  # writes the configuration, creates publication and slot
     worker.wait_streaming()
     assert worker.terminate() == 0
@@ -31,11 +48,12 @@ def test_example_handler(scenario, build):
     try:
         assert example.stdout.readline() == "ready\n"
         scenario.transaction(
-            "insert into users values (1, 'Ada'), (2, 'Grace')",
-            "update users set name = 'Ada L.' where id = 1",
-            "delete from users where id = 2",
+            "insert into users values ('1', 'Ada'), ('2', 'Grace')",
+            "update users set name = 'Ada L.' where id = '1'",
+            "delete from users where id = '2'",
+            f"insert into users values ('{long_id}', 'long')",
         )
-        wait_until(lambda: len(scenario.records()) == 4, "four records")
+        wait_until(lambda: len(scenario.records()) == 5, "five records")
         example.send_signal(signal.SIGTERM)
         assert example.wait(30) == 0
     finally:
@@ -46,10 +64,46 @@ def test_example_handler(scenario, build):
         (b"1", b"insert users 1", {"source": b"example"}),
         (b"2", b"insert users 2", {"source": b"example"}),
         (b"1", b"update users 1", {"source": b"example"}),
-        (b"2", b'{"id":2,"operation":"DELETE"}', {}),
+        (b"2", b'{"id":"2","operation":"DELETE"}', {}),
+        (long_id.encode(), f"insert users {long_id}".encode()[:255], {"source": b"example"}),
     ]
     # All of it was confirmed: nothing is left for the next reader.
     assert scenario.slot_row()["active"] is False
+
+
+def run_example(build, config_file, log, ended_by=None):
+    """Its status and what it said; ended_by is sent once its log has a line."""
+    with log.open("wb") as err:
+        example = subprocess.Popen(
+            [build / "bin/example_handler", config_file], stdout=subprocess.PIPE, stderr=err, text=True
+        )
+    try:
+        if ended_by is not None:
+            wait_until(lambda: log.stat().st_size > 0, "a line of its log")
+            example.send_signal(ended_by)
+        out, _ = example.communicate(timeout=25)
+    finally:
+        if example.poll() is None:
+            example.kill()
+    return example.returncode, out, log.read_text()
+
+
+def test_example_is_not_ready(scenario, build, tmp_path):
+    away = scenario.config(cdc={"port": 1, "metric": {"address": "127.0.0.1", "port": free_port()}})
+    file = tmp_path / "away.yaml"
+    file.write_text(json.dumps(away))
+    # A stop is noticed while it is not ready yet.
+    status, out, said = run_example(build, file, tmp_path / "stopped.log", signal.SIGTERM)
+    assert (status, out) == (0, ""), said
+
+    # One that halts says why, and does not wait for the whole time.
+    missing = scenario.config(
+        cdc={"metric": {"address": "127.0.0.1", "port": free_port()}}, tables=("there_is_no_such_table",)
+    )
+    file.write_text(json.dumps(missing))
+    status, out, said = run_example(build, file, tmp_path / "halted.log")
+    assert (status, out) == (69, "")
+    assert "there_is_no_such_table" in said.splitlines()[-1]
 
 
 @pytest.mark.parametrize("how", ["shared", "static"])
@@ -61,9 +115,8 @@ def test_installed_files_build_a_program(how, build, tmp_path):
         assert (root / file).is_file(), file
 
     def pkg_config(*arguments: str) -> list[str]:
-        # The file says the configured prefix; the files stand elsewhere here, as with packagers.
         return subprocess.run(
-            ["pkg-config", f"--define-variable=prefix={root}", *arguments, "pqcdc"],
+            ["pkg-config", *arguments, "pqcdc"],
             env={**os.environ, "PKG_CONFIG_PATH": str(library / "pkgconfig")},
             check=True,
             capture_output=True,
@@ -76,17 +129,51 @@ def test_installed_files_build_a_program(how, build, tmp_path):
         needed = pkg_config("--print-requires-private")
         theirs = subprocess.run(["pkg-config", "--libs", *needed], check=True, capture_output=True, text=True)
         options = [*pkg_config("--cflags-only-I"), library / "libpqcdc.a", *theirs.stdout.split(), "-pthread"]
-    compiler = shutil.which("cc")
+    # Its limit is shortened: with nobody to connect to it says that it did not get ready.
+    text = (ROOT / "examples/handler.c").read_text()
+    assert "READY_LIMIT_MS = 30000" in text
+    source = tmp_path / "example.c"
+    source.write_text(text.replace("READY_LIMIT_MS = 30000", "READY_LIMIT_MS = 1000"))
     target = tmp_path / "example"
-    subprocess.run([compiler, ROOT / "examples/handler.c", *options, "-o", target], check=True)
-    done = subprocess.run(
-        [target, tmp_path / "missing.yaml"],
-        env={**os.environ, "LD_LIBRARY_PATH": str(library)},
-        capture_output=True,
-        text=True,
-    )
+    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", source, *options, "-o", target], check=True)
+
+    def run(file) -> subprocess.CompletedProcess:
+        environment = {**os.environ, "LD_LIBRARY_PATH": str(library)}
+        return subprocess.run([target, file], env=environment, capture_output=True, text=True, timeout=25)
+
+    done = run(tmp_path / "missing.yaml")
     assert done.returncode == 78
     assert "missing.yaml" in done.stderr
+    away = tmp_path / "away.yaml"
+    away.write_text(AWAY % free_port())
+    done = run(away)
+    assert (done.returncode, done.stdout) == (69, ""), done.stderr
+    assert done.stderr.splitlines()[-1] == "not ready within 1 s; the log says why"
+
+
+@pytest.mark.parametrize("directory", ["lib", "lib/x86_64-linux-gnu"])
+def test_the_pkg_config_file_finds_what_stands_beside_it(directory, tmp_path):
+    configured = tmp_path / "build"
+    options = [f"-DCMAKE_INSTALL_LIBDIR={directory}", "-DCMAKE_INSTALL_PREFIX=/configured/elsewhere", "-DTESTS=OFF"]
+    subprocess.run(["cmake", "-G", "Ninja", "-S", ROOT, "-B", configured, *options], check=True, capture_output=True)
+    place = tmp_path / "moved" / directory / "pkgconfig"
+    place.mkdir(parents=True)
+    shutil.copy(configured / "pqcdc.pc", place)
+    found = {}
+    for variable in ("prefix", "libdir", "includedir"):
+        found[variable] = subprocess.run(
+            ["pkg-config", f"--variable={variable}", "pqcdc"],
+            env={**os.environ, "PKG_CONFIG_PATH": str(place)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+    moved = tmp_path / "moved"
+    assert {name: os.path.normpath(path) for name, path in found.items()} == {
+        "prefix": str(moved),
+        "libdir": str(moved / directory),
+        "includedir": str(moved / "include"),
+    }
 
 
 def test_only_the_public_functions_are_exported(build):

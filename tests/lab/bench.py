@@ -288,8 +288,8 @@ def run(options: argparse.Namespace, directory: Path) -> int:
         postgres.stop()
     print(
         f"\n{machine()}; {', '.join(versions)}; {options.rows:,} rows in one transaction, timed from "
-        f"{MODES[options.mode]}; {options.runs} runs in turns, median (min..max); linger {options.linger} ms, acks=all, "
-        f"idempotent, no compression, no headers, 1 partition.\n\n{table(results)}\n\n{ratios(results)}"
+        f"{MODES[options.mode]}; {options.runs} runs in turns, median (min..max); "
+        f"linger {options.linger} ms, acks=all, idempotent, no compression, no headers, 1 partition.\n\n{table(results)}\n\n{ratios(results)}"
     )
     return 0 if all(figures.content == "exact" for figures in results["line"]) else 1
 

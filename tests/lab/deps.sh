@@ -15,8 +15,8 @@ deps_packages() {
         servers) echo ca-certificates openjdk-17-jre-headless maven unzip xz-utils ;;
         client) echo postgresql-client-15 kcat curl ;;
         test)
-            echo git ccache clang-14 libclang-rt-14-dev llvm-14 clang-format-14 \
-                python3 python3-venv universal-ctags shellcheck binutils
+            echo ccache clang-14 libclang-rt-14-dev llvm-14 clang-format-14 \
+                python3 python3-venv shellcheck binutils
             ;;
         *) lab_die "$EX_USAGE" "unknown group $1 (build, servers, client, test)" ;;
     esac

@@ -3,7 +3,7 @@
 #   kafka.sh fetch                      resolve the jars into the cache (start does it too)
 #   kafka.sh start | stop | kill        start waits until the broker is ready; kill is SIGKILL
 #   kafka.sh status                     pid, address and version; exit status 1 when it does not run
-#   kafka.sh topic NAME [PARTITIONS]    create a topic
+#   kafka.sh topic NAME [PARTITIONS]    create a topic in the broker of KAFKA_STATE, which must run
 #   kafka.sh tool CLASS [ARGUMENTS]     run a main class of Kafka
 # KAFKA_STATE: its directory, KAFKA_PORT: its port (the next one is the controller's); both are
 # required but for fetch. KAFKA_HEAP (512m), KAFKA_AUTO_CREATE (false): auto.create.topics.enable.
@@ -52,11 +52,28 @@ group.initial.rebalance.delay.ms=0
 PROPERTIES
 }
 
+# A port in the controller's place would show as a trace of Java, one in the broker's as a success of
+# somebody else's server.
+kafka_require_free() {
+    local port
+    for port in "$KAFKA_PORT" $((KAFKA_PORT + 1)); do
+        ! lab_port_taken "$port" ||
+            lab_die "$EX_UNAVAILABLE" "port $port is taken; Kafka needs KAFKA_PORT=$KAFKA_PORT and the next \
+one, $((KAFKA_PORT + 1)): choose another KAFKA_PORT"
+    done
+}
+
+kafka_require_running() {
+    lab_pid "$pid_file" >/dev/null ||
+        lab_die "$EX_UNAVAILABLE" "Apache Kafka does not run in $KAFKA_STATE; start it first"
+}
+
 kafka_ready() { grep -q 'Kafka Server started' "$server_log"; }
 kafka_ready_or_gone() { kafka_ready || lab_pid_gone "$pid_file"; }
 
 kafka_start() {
     ! lab_pid "$pid_file" >/dev/null || lab_die "$EX_UNAVAILABLE" "already runs in $KAFKA_STATE"
+    kafka_require_free
     kafka_fetch
     mkdir -p "$KAFKA_STATE"
     kafka_properties >"$KAFKA_STATE/server.properties"
@@ -108,6 +125,8 @@ case $1 in
         ;;
     status) kafka_status ;;
     topic)
+        [ -n "${2:-}" ] || lab_die "$EX_USAGE" "topic needs a name (see --help)"
+        kafka_require_running
         kafka_tool org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$KAFKA_PORT" \
             --create --topic "$2" --partitions "${3:-1}" --replication-factor 1
         ;;

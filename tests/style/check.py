@@ -2,9 +2,9 @@
 """Checks of the tree's shape. Each is a ctest, and each has a planted violation that it must catch.
 
     check.py CHECK --root DIR [--build DIR]      check the tree
-    check.py CHECK --planted --build DIR         plant a violation in a copy; fail unless it is caught
+    check.py CHECK --planted --build DIR         plant violations, each in a copy; fail unless it is caught
 
-CHECK: includes, symbols, headers, sizes, format
+CHECK: includes, symbols, headers, sizes, format, options, codes
 """
 import argparse
 import pathlib
@@ -16,7 +16,7 @@ import tempfile
 
 FUNCTION_LIMIT = 80
 FUNCTION_NINE_IN_TEN = 45
-FILE_LIMIT = 700
+FILE_LIMIT = 700  # of tests and examples too
 
 # Libraries that only some rooms may see.
 LIBRARY_ROOMS = {
@@ -127,16 +127,25 @@ def functions_of(path):
         yield name.group(1) if name else "?", first + 1, end - first + 1
 
 
+def size_problems(path, lengths):
+    """The file's own problems; the lengths of its functions are added to lengths."""
+    count = len(path.read_text().splitlines())
+    problems = [f"{path}: {count} lines, the limit is {FILE_LIMIT}"] if count > FILE_LIMIT else []
+    for name, first, length in functions_of(path) if path.suffix in (".c", ".h") else ():
+        lengths.append(length)
+        if length > FUNCTION_LIMIT:
+            problems.append(f"{path}:{first}: {name} has {length} lines, the limit is {FUNCTION_LIMIT}")
+    return problems
+
+
 def check_sizes(root, _build):
     problems, lengths = [], []
     for path in sources(root, ".c", ".h"):
-        count = len(path.read_text().splitlines())
-        if count > FILE_LIMIT:
-            problems.append(f"{path}: {count} lines, the limit is {FILE_LIMIT}")
-        for name, first, length in functions_of(path):
-            lengths.append(length)
-            if length > FUNCTION_LIMIT:
-                problems.append(f"{path}:{first}: {name} has {length} lines, the limit is {FUNCTION_LIMIT}")
+        problems += size_problems(path, lengths)
+    for place in ("include", "tests", "examples"):
+        for path in sorted((root / place).rglob("*")):
+            if path.suffix in (".c", ".h", ".py", ".sh"):
+                problems += size_problems(path, [])  # nine in ten is a rule of src
     lengths.sort()
     if not lengths:
         return ["no function was found: the check sees nothing"]
@@ -159,12 +168,76 @@ def check_format(root, _build):
     return run.stderr.splitlines()[:40] if run.returncode != 0 else []
 
 
+# Options that are announced and not there yet: the name, and why it may be written already.
+PLANNED_OPTIONS: dict[str, str] = {}
+
+
+def option_paths(root):
+    """The paths of options.def, with all of their beginnings, and those that any entry may follow."""
+    text = (root / "src" / "config" / "options.def").read_text()
+    rows = re.findall(r'^(?:OPTION|ITEM)\((\w+), \w+, "([^"]+)"', text, re.M)
+    paths = {path for _, path in rows} | set(re.findall(r'^ALIAS\("([^"]+)"', text, re.M))
+    maps = {path for kind, path in rows if kind == "MAP"}
+    for path in sorted(paths):
+        parts = path.split(".")
+        paths |= {".".join(parts[:n]) for n in range(1, len(parts))}
+    return paths | {path.removesuffix("[]") for path in paths} | PLANNED_OPTIONS.keys(), maps
+
+
+def texts_of(path):
+    """(line number, text) of what people read: string literals of sources, all of a document."""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if path.suffix == ".md":
+            yield number, line
+        elif not line.startswith("#include"):
+            for literal in re.findall(r'"((?:[^"\\]|\\.)*)"', line):
+                yield number, literal
+
+
+def check_options(root, _build):
+    """Whatever is said about an option names one that exists."""
+    paths, maps = option_paths(root)
+    problems, seen = [], 0
+    files = sources(root, ".c", ".h", ".def") + sorted((root / "docs").glob("*.md")) + [root / "README.md"]
+    for path in files:
+        for number, text in texts_of(path):
+            for word in re.findall(r"(?<![\w./{-])(?:cdc|kafka|format)\.[A-Za-z][\w.]*(?:\[\w*\][\w.]*)*", text):
+                seen += 1
+                name = re.sub(r"\[\w*\]", "[]", word).rstrip(".")
+                if name in paths or name.removesuffix("[]") in paths:
+                    continue
+                if not any(name.startswith(entry + ".") for entry in maps):
+                    problems.append(f"{path}:{number}: {name} is not an option")
+    return problems if seen else ["no name of an option was found: the check sees nothing"]
+
+
+def check_codes(root, _build):
+    """The tables of what halts have every code of ours, and only codes that the program can say."""
+    said = set()
+    for path in sources(root, ".c", ".def"):
+        text = path.read_text()
+        said |= set(re.findall(r'"(\w+)"', text))
+        if path.name == "kafka_error.def":
+            said |= set(re.findall(r"^KAFKA_ERROR\((\w+),", text, re.M))
+    path = root / "docs" / "operations.md"
+    table = path.read_text().partition("## When it halts")[2].partition("\n## ")[0]
+    codes = [code for row in re.findall(r"^\|([^|]*)\|", table, re.M) for code in re.findall(r"`(\w+)`", row)]
+    if not codes:
+        return [f"{path}: no code was found: the check sees nothing"]
+    problems = [f"{path}: nothing says {code}" for code in codes if code not in said]
+    halts = {code for unit in sources(root, ".c")
+             for code in re.findall(r'ERROR_HALT,\s*"(\w+)"', unit.read_text())}
+    return problems + [f"{path}: {code} is not in the tables" for code in sorted(halts - set(codes))]
+
+
 CHECKS = {
     "includes": check_includes,
     "symbols": check_symbols,
     "headers": check_headers,
     "sizes": check_sizes,
     "format": check_format,
+    "options": check_options,
+    "codes": check_codes,
 }
 
 
@@ -174,6 +247,12 @@ def plant_includes(root, build):
     path = root / "src" / "progress" / "ack_tracker.c"
     path.write_text(path.read_text() + '\n#include "kafka/delivery.h"\n')
     return build, "progress may not include"
+
+
+def plant_includes_of_a_library(root, build):
+    path = root / "src" / "postgres" / "slot.c"
+    path.write_text(path.read_text() + "\n#include <yaml.h>\n")
+    return build, "room postgres may not include <yaml.h>"
 
 
 def plant_symbols(root, build):
@@ -197,11 +276,44 @@ def plant_headers(root, build):
     return build, "planted.h does not compile alone"
 
 
+def long_function(name, lines):
+    body = "\n".join("    (void)0;" for _ in range(lines - 3))
+    return f"void {name}(void)\n{{\n{body}\n}}\n"
+
+
 def plant_sizes(root, build):
     path = root / "src" / "base" / "planted.c"
-    body = "\n".join("    (void)0;" for _ in range(FUNCTION_LIMIT))
-    path.write_text(f"void planted(void)\n{{\n{body}\n}}\n")
-    return build, "planted has"
+    path.write_text(long_function("planted", FUNCTION_LIMIT + 1))
+    return build, f"planted has {FUNCTION_LIMIT + 1} lines"
+
+
+def plant_sizes_of_a_test(root, build):
+    path = root / "tests" / "unit" / "planted_test.c"
+    path.parent.mkdir(parents=True)
+    path.write_text(long_function("planted", FUNCTION_LIMIT + 1))
+    return build, f"planted has {FUNCTION_LIMIT + 1} lines"
+
+
+def plant_sizes_of_a_file(root, build):
+    path = root / "src" / "base" / "planted.h"
+    path.write_text("/* */\n" * (FILE_LIMIT + 1))
+    return build, f"planted.h: {FILE_LIMIT + 1} lines"
+
+
+def plant_sizes_of_a_test_file(root, build):
+    path = root / "tests" / "planted.py"
+    path.parent.mkdir()
+    path.write_text("#\n" * (FILE_LIMIT + 1))
+    return build, f"planted.py: {FILE_LIMIT + 1} lines"
+
+
+def plant_sizes_of_nine_in_ten(root, build):
+    """Every function is within its own limit; there are only too many long ones."""
+    functions = sum(1 for path in sources(root, ".c", ".h") for _ in functions_of(path))
+    for number in range(functions // 7):
+        path = root / "src" / "base" / f"planted_{number}.c"
+        path.write_text(long_function(f"planted_{number}", FUNCTION_NINE_IN_TEN + 1))
+    return build, f"nine in ten functions have up to {FUNCTION_NINE_IN_TEN + 1} lines"
 
 
 def plant_format(root, build):
@@ -210,22 +322,40 @@ def plant_format(root, build):
     return build, "planted.c"
 
 
+def plant_options(root, build):
+    path = root / "src" / "postgres" / "sqlstate.def"
+    path.write_text(path.read_text() + '\nRULE("99", ERROR_HALT, "planted", "check cdc.user and kafka.properties")\n')
+    return build, "cdc.user is not an option"
+
+
+def plant_codes(root, build):
+    path = root / "docs" / "operations.md"
+    path.write_text(path.read_text().replace("| `slot_missing`", "| `planted_code`, `slot_missing`"))
+    return build, "nothing says planted_code"
+
+
 def run_planted(name, build):
+    """plant_CHECK and each plant_CHECK_of_SOMETHING, one after the other."""
+    plants = [value for key, value in globals().items() if re.fullmatch(rf"plant_{name}(_of_\w+)?", key)]
+    return 1 if sum(run_plant(name, plant, build) for plant in plants) or not plants else 0
+
+
+def run_plant(name, plant, build):
     root = pathlib.Path(__file__).resolve().parents[2]
     with tempfile.TemporaryDirectory() as directory:
         copy = pathlib.Path(directory) / "tree"
         copy.mkdir()
-        for part in ("src", "include", "CMakeLists.txt", ".clang-format"):
+        for part in ("src", "include", "docs", "README.md", "CMakeLists.txt", ".clang-format"):
             place = root / part
             if place.is_dir():
                 shutil.copytree(place, copy / part)
             else:
                 shutil.copy(place, copy / part)
-        place, expected = globals()[f"plant_{name}"](copy, build)
+        place, expected = plant(copy, build)
         problems = CHECKS[name](copy, place)
     found = [p for p in problems if expected in p]
     if not found:
-        print(f"the planted violation of '{name}' was not caught; found: {problems}")
+        print(f"{plant.__name__} was not caught; found: {problems}")
         return 1
     print(f"caught: {found[0].splitlines()[0]}")
     return 0

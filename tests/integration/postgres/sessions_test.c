@@ -106,11 +106,11 @@ static void test_refusals_of_roles(void **state UNUSED)
     options.user = "pqcdc_refused";
     refuse(options, ERROR_HALT, "28000", "pg_hba.conf rejects", "pg_hba.conf");
     options.user = "pqcdc_nobody";
-    refuse(options, ERROR_HALT, "28000", "does not exist", "cdc.user");
+    refuse(options, ERROR_HALT, "28000", "does not exist", "cdc.username");
     options.user = "pqcdc_group";
     refuse(options, ERROR_HALT, "28000", "not permitted to log in", "LOGIN");
     options.user = "pqcdc_full";
-    refuse(options, ERROR_WAIT, "53300", "too many connections", "connection limit");
+    refuse(options, ERROR_RETRY, "53300", "too many connections", "connection limit");
     options.user = "pqcdc_plain";
     refuse(options, ERROR_HALT, "42501", "permission denied for database",
            "GRANT CONNECT ON DATABASE \"" REAL_DATABASE "\" TO \"pqcdc_plain\"");

@@ -354,6 +354,7 @@ static void step_restart(struct run *run)
     uint16_t generation = ack_tracker_generation(run->tracker);
     ack_tracker_restart(run->tracker);
     EXPECT(run, ack_tracker_generation(run->tracker) != generation);
+    run->confirmed = 0;
     run->restarts++;
 }
 

@@ -52,8 +52,13 @@ static void a_password_file_must_be_readable(void **state)
     buf_append_format(&set, "cdc.passwordFile=%s", path);
     AUTO(struct config *, config_free_p) config = fixture_set(buf_text(&set));
     assert_string_equal(config->cdc_password_file, path);
-    unlink(path);
     AUTO(struct buf, buf_done) line = buf_init(256);
+    assert_int_equal(truncate(path, 0), 0);
+    buf_append_format(&line, "--set cdc.passwordFile: secret file \"%s\": holds no password\n",
+                      path);
+    assert_refused(FIXTURE_LIST(buf_text(&set)), buf_text(&line));
+    unlink(path);
+    buf_clear(&line);
     buf_append_format(
         &line, "--set cdc.passwordFile: secret file \"%s\": No such file or directory\n", path);
     assert_refused(FIXTURE_LIST(buf_text(&set)), buf_text(&line));
@@ -62,9 +67,43 @@ static void a_password_file_must_be_readable(void **state)
 static void certificate_and_key_go_together(void **state)
 {
     (void)state;
-    assert_accepted(FIXTURE_LIST("cdc.sslCert=/c", "cdc.sslKey=/k"));
-    assert_refused(FIXTURE_LIST("cdc.sslKey=/k"), "--set cdc.sslKey: needs cdc.sslCert as well\n");
-    assert_refused(FIXTURE_LIST("cdc.sslCert=/c"), "--set cdc.sslCert: needs cdc.sslKey as well\n");
+    assert_accepted(FIXTURE_LIST("cdc.sslCert=/dev/null", "cdc.sslKey=/dev/null"));
+    assert_refused(FIXTURE_LIST("cdc.sslKey=/dev/null"),
+                   "--set cdc.sslKey: needs cdc.sslCert as well\n");
+    assert_refused(FIXTURE_LIST("cdc.sslCert=/dev/null"),
+                   "--set cdc.sslCert: needs cdc.sslKey as well\n");
+}
+
+static void every_file_of_tls_must_be_readable(void **state)
+{
+    (void)state;
+    assert_accepted(FIXTURE_LIST("cdc.sslRootCert=/dev/null"));
+    assert_accepted(FIXTURE_LIST("cdc.sslRootCert=system"));
+    assert_refused(FIXTURE_LIST("cdc.sslRootCert=/nowhere/a", "cdc.sslCert=/nowhere/b",
+                                "cdc.sslKey=/nowhere/c"),
+                   "--set cdc.sslRootCert: cannot read \"/nowhere/a\": No such file or directory\n"
+                   "--set cdc.sslCert: cannot read \"/nowhere/b\": No such file or directory\n"
+                   "--set cdc.sslKey: cannot read \"/nowhere/c\": No such file or directory\n");
+}
+
+static void brokers_are_hosts_with_or_without_a_port(void **state)
+{
+    (void)state;
+    assert_accepted(FIXTURE_LIST("kafka.brokers=[a, b-1.example:1, c_2:65535, '[::1]', "
+                                 "'[fe80::1%1]:9092', 10.0.0.1:9092]"));
+    static const char *const wrong[] = { "a b:1", " a:1",   "a:0",   "a:65536",  "a:x",
+                                         "a:",    ":1",     "::1",   "[::1",     "[]:1",
+                                         "a:1:2", "[::1]1", "a:1,b", "SSL://a:1" };
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        AUTO(struct buf, buf_done) set = buf_init(256);
+        AUTO(struct buf, buf_done) line = buf_init(256);
+        buf_append_format(&set, "kafka.brokers=[ok:1, '%s']", wrong[i]);
+        buf_append_format(&line,
+                          "--set kafka.brokers: expected host or host:port, the port from 1 to "
+                          "65535; got \"%s\"\n",
+                          wrong[i]);
+        assert_refused(FIXTURE_LIST(buf_text(&set)), buf_text(&line));
+    }
 }
 
 static void slot_names_follow_the_rule_of_postgresql(void **state)
@@ -172,6 +211,8 @@ int main(void)
         cmocka_unit_test(ports_are_one_or_as_many_as_hosts),
         cmocka_unit_test(a_password_file_must_be_readable),
         cmocka_unit_test(certificate_and_key_go_together),
+        cmocka_unit_test(every_file_of_tls_must_be_readable),
+        cmocka_unit_test(brokers_are_hosts_with_or_without_a_port),
         cmocka_unit_test(slot_names_follow_the_rule_of_postgresql),
         cmocka_unit_test(a_table_is_given_once),
         cmocka_unit_test(an_index_goes_with_using_index),

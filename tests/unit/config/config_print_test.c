@@ -97,8 +97,9 @@ static void the_output_loads_again_as_the_same(void **state)
         "sslMode: require, decodingWorkMem: 256MB, debugMode: on, maxRecordBytes: 1536,\n"
         "  shutdownTimeout: 1m30s, publication: {name: '~', operations: [UPDATE], tables: [\n"
         "  {name: \"\xc3\xa4 '\\\"#\", replicaIdentity: using index, replicaIdentityIndex: 'yes',\n"
-        "   columns: ['[', '- ', 'a: b'], keyColumns: ['[']}, {name: '0'}]}, slot: {name: s}}\n"
-        "kafka: {brokers: ['*', '&x', '!y'], tableTopicMapping: {'#': '%', '? x': '|'},\n"
+        "   columns: ['[', '- ', 'a: b', '*', '&x', '!y'], keyColumns: ['[']}, {name: '0'}]}, "
+        "slot: {name: s}}\n"
+        "kafka: {brokers: [a, 'b:1', '[::1]:2'], tableTopicMapping: {'#': '%', '? x': '|'},\n"
         "  unmapped: skip, compression: 4, properties: {a: ' ', 'b ': \"\\x7f\"}}\n"
         "format: {headers: [pos, table], tombstones: true}\n";
     AUTO(struct config *, config_free_p) first = fixture_config(given, FIXTURE_NONE, FIXTURE_NONE);

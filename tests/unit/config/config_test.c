@@ -41,7 +41,7 @@ static void sample_text(const struct config_option *option, struct buf *out)
 {
     switch (option->kind) {
     case CONFIG_TEXT:
-        buf_append_text(out, strcmp(option->path, "cdc.port") == 0 ? "6543" : "/dev/null");
+        buf_append_text(out, strcmp(option->path, "cdc.port") == 0 ? "6543" : "/proc/version");
         return;
     case CONFIG_BOOL:
         buf_append_text(out, "true");
@@ -85,7 +85,7 @@ static void assert_sample(const struct config *config, const struct config_optio
     } else if (strcmp(option->path, "cdc.slot.name") == 0) {
         assert_string_equal(text_of(config, option), "sample");
     } else if (option->kind == CONFIG_TEXT) {
-        assert_string_equal(text_of(config, option), "/dev/null");
+        assert_string_equal(text_of(config, option), "/proc/version");
     } else if (option->kind == CONFIG_BOOL) {
         assert_true(*(const bool *)field);
     } else if (is_number(option)) {
@@ -116,10 +116,14 @@ static void assert_sample(const struct config *config, const struct config_optio
 
 /* The minimal configuration in the environment; certificate and key are there together. */
 static const char *const minimal_environment[] = {
-    "PQCDC_CDC_HOST=h",      "PQCDC_CDC_USERNAME=u",
-    "PQCDC_CDC_DATABASE=d",  "PQCDC_CDC_PUBLICATION_NAME=p",
-    "PQCDC_CDC_SLOT_NAME=s", "PQCDC_KAFKA_BROKERS=b",
-    "PQCDC_CDC_SSL_CERT=/c", "PQCDC_CDC_SSL_KEY=/k",
+    "PQCDC_CDC_HOST=h",
+    "PQCDC_CDC_USERNAME=u",
+    "PQCDC_CDC_DATABASE=d",
+    "PQCDC_CDC_PUBLICATION_NAME=p",
+    "PQCDC_CDC_SLOT_NAME=s",
+    "PQCDC_KAFKA_BROKERS=b",
+    "PQCDC_CDC_SSL_CERT=/dev/null",
+    "PQCDC_CDC_SSL_KEY=/dev/null",
 };
 
 /* The minimal environment less one variable, plus one. */

@@ -163,10 +163,14 @@ static void every_wrong_element_is_reported(void **state)
 static void lists_of_text(void **state)
 {
     (void)state;
-    AUTO(struct config *, config_free_p) list = fixture_set("kafka.brokers=[a:1, 'b, c']");
+    AUTO(struct config *, config_free_p) list = fixture_set("kafka.brokers=[a:1, b:2]");
     assert_int_equal(list->kafka_brokers.count, 2);
     assert_string_equal(list->kafka_brokers.items[0], "a:1");
-    assert_string_equal(list->kafka_brokers.items[1], "b, c");
+    assert_string_equal(list->kafka_brokers.items[1], "b:2");
+    AUTO(struct config *, config_free_p) whole =
+        fixture_set("cdc.publication.tables=[{name: t, columns: [a, 'b, c']}]");
+    assert_int_equal(whole->cdc_publication_tables.items[0].columns.count, 2);
+    assert_string_equal(whole->cdc_publication_tables.items[0].columns.items[1], "b, c");
     AUTO(struct config *, config_free_p) commas = fixture_set("kafka.brokers=a:1 ,b:2,  c:3 ");
     assert_int_equal(commas->kafka_brokers.count, 3);
     assert_string_equal(commas->kafka_brokers.items[0], "a:1");

@@ -388,6 +388,11 @@ static void counters_follow_from_scrape_to_scrape(void **state)
         expect_series(answer.body, "pqcdc_postgres_up", 0);
         memory_free(answer.body);
     }
+    /* Whatever is read, a counter does not fall. */
+    status_store(&fixture->status.changes[CHANGE_UPDATE], 5);
+    const struct answer answer = get(fixture, "/metrics");
+    expect_series(answer.body, "pqcdc_changes_total{operation=\"update\"}", 20);
+    memory_free(answer.body);
 }
 
 static void every_metric_is_served_and_documented(void **state)

@@ -113,11 +113,11 @@ static bool emit_two(struct program *program UNUSED, struct pqcdc_emitter *emitt
     const struct pqcdc_record second = { .value = { "", 0 } };
     bool emitted =
         handler_callback_emit(emitter, &first) && handler_callback_emit(emitter, &second);
-    memset(topic, '?', sizeof(topic));
-    memset(key, '?', sizeof(key));
-    memset(value, '?', sizeof(value));
-    memset(name, '?', sizeof(name));
-    memset(header, '?', sizeof(header));
+    explicit_bzero(topic, sizeof(topic));
+    explicit_bzero(key, sizeof(key));
+    explicit_bzero(value, sizeof(value));
+    explicit_bzero(name, sizeof(name));
+    explicit_bzero(header, sizeof(header));
     return emitted;
 }
 

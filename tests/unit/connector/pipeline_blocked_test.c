@@ -121,7 +121,7 @@ static void a_record_that_does_not_fit_an_empty_queue_halts(void **state)
     LINE_WAIT(atomic_load(&line->status.blocked) == BLOCKED_OUTBOX);
     line_expect_still(line, 0);
     line_skip_time(line, 60 * 1000);
-    line_expect_failure(line, ERROR_HALT, "record_never_fits");
+    line_expect_failure(line, ERROR_HALT, "record_never_fits", "empty producer queue");
     fake_assert_contains(line->err.advice, "kafka.maxInFlightBytes");
 }
 
@@ -133,7 +133,7 @@ static void a_producer_that_broke_while_it_was_empty_says_so(void **state)
     line_transaction(line, 100, "a");
     LINE_WAIT(atomic_load(&line->status.blocked) == BLOCKED_OUTBOX);
     scripted_delivery_say(&line->delivery, DELIVERY_LOST);
-    line_expect_failure(line, ERROR_RECONNECT, "_FATAL");
+    line_expect_failure(line, ERROR_RECONNECT, "_FATAL", "the producer says so");
 }
 
 /* However long it takes: while something is in flight, room will come. */
@@ -153,6 +153,45 @@ static void a_full_producer_that_works_is_waited_for(void **state)
     line_expect_records(line, 2);
     scripted_delivery_ack(&line->delivery, 1);
     line_expect_flush(line, 110);
+}
+
+/* A gate is asked once a turn. */
+static bool count_turn(void *self)
+{
+    atomic_fetch_add((_Atomic uint32_t *)self, 1);
+    return false;
+}
+
+/* Ten statuses are ten turns of the timer; waiting costs hardly more. */
+static void expect_rest(struct line *line, const _Atomic uint32_t *turns)
+{
+    int64_t ignored;
+    (void)line_flush_now(line);
+    uint32_t before = atomic_load(turns);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(line_hear(line, &ignored), 'd');
+    assert_in_range(atomic_load(turns) - before, 1, 100);
+}
+
+static void a_line_that_waits_does_not_spin(void **state)
+{
+    struct line *line = *state;
+    _Atomic uint32_t turns = 0;
+    line->with.gate.self = &turns;
+    line->with.gate.must_stop = count_turn;
+    scripted_delivery_room(&line->delivery, 1);
+    line_start(line);
+    expect_rest(line, &turns); /* nothing to do */
+    line_transaction(line, 100, "a,b");
+    LINE_WAIT(atomic_load(&line->status.blocked) == BLOCKED_OUTBOX);
+    expect_rest(line, &turns); /* bytes in the socket, and no room for them */
+    line_ask_to_stop(line);
+    LINE_WAIT(atomic_load(&line->stop_noticed));
+    expect_rest(line, &turns);
+    scripted_delivery_room(&line->delivery, 1);
+    LINE_WAIT(atomic_load(&line->status.blocked) == BLOCKED_STOP);
+    expect_rest(line, &turns); /* asked to stop, and something is in flight */
+    line_expect_records(line, 2);
 }
 
 static void a_full_ring_blocks_between_transactions_only(void **state)
@@ -272,6 +311,32 @@ static void what_waited_is_sent_before_the_next_is_read(void **state)
     line_expect_flush(line, 210);
 }
 
+/* Said once; and it goes on when the key is there. */
+static void a_long_wait_for_a_key_is_said(void **state)
+{
+    struct line *line = *state;
+    atomic_store(&line->handler.holds, CHANGE_INSERT);
+    line_start(line);
+    line_transaction(line, 100, "a");
+    LINE_WAIT(atomic_load(&line->status.blocked) == BLOCKED_WAIT);
+    line_expect_still(line, 0);
+    assert_int_equal(atomic_load(&line->warnings), 0);
+    line_skip_time(line, 60 * 1000);
+    LINE_WAIT(atomic_load(&line->warnings) == 1);
+    line_skip_time(line, 60 * 1000);
+    line_expect_still(line, 0);
+    atomic_store(&line->handler.holds, HANDLER_NOTHING);
+    scripted_delivery_wake(&line->delivery);
+    line_expect_records(line, 1);
+    scripted_delivery_ack(&line->delivery, 0);
+    line_expect_flush(line, 110);
+    line_ask_to_stop(line);
+    line_expect_clean_end(line, 110);
+    assert_int_equal(atomic_load(&line->warnings), 1);
+    fake_assert_contains(line->warning, "the primary key of a table cannot be looked up");
+    fake_assert_contains(line->warning, "127.0.0.1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,9 +345,11 @@ int main(void)
         LINE_TEST(a_record_that_does_not_fit_an_empty_queue_halts),
         LINE_TEST(a_producer_that_broke_while_it_was_empty_says_so),
         LINE_TEST(a_full_producer_that_works_is_waited_for),
+        LINE_TEST(a_line_that_waits_does_not_spin),
         LINE_TEST(a_full_ring_blocks_between_transactions_only),
         LINE_TEST(rows_that_give_no_record_keep_no_memory),
         LINE_TEST(a_handler_that_waits_is_called_again_with_the_same_change),
+        LINE_TEST(a_long_wait_for_a_key_is_said),
         LINE_TEST(what_waited_is_sent_before_the_next_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,10 @@
-/* How pipeline_run() ends when something fails: with what error, and nothing confirmed too much. */
+/* How pipeline_run() ends when something fails: with what error, what it still waits for, and
+ * nothing confirmed too much. */
 #include "pipeline_line.h"
 
-/* ---- failures ---- */
+#include <errno.h>
+
+/* ---- records ---- */
 
 static void a_refused_record_stops_the_line_and_names_its_topic(void **state)
 {
@@ -16,27 +19,47 @@ static void a_refused_record_stops_the_line_and_names_its_topic(void **state)
     scripted_delivery_ack(&line->delivery, 2);
     line_expect_still(line, 110);
     scripted_delivery_refuse(&line->delivery, 1);
-    line_expect_failure(line, ERROR_HALT, "TOPIC_AUTHORIZATION_FAILED");
-    fake_assert_contains(line->err.text, "topic \"orders\": not authorised");
+    line_expect_goodbye(line, 110);
+    line_expect_error(line, ERROR_HALT, "TOPIC_AUTHORIZATION_FAILED",
+                      "topic \"orders\": not authorised");
     assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 110);
-    assert_int_equal(atomic_load(&line->status.confirmed_lsn), 110);
-    int64_t ignored;
-    while (line_hear(line, &ignored) == 'd')
-        continue;
-    assert_int_equal(line->flushed, 110);
+}
+
+static void what_was_sent_before_a_refused_record_is_waited_for(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    line_transaction(line, 100, "a");
+    line_transaction(line, 200, "b,c");
+    line_transaction(line, 300, "d");
+    line_expect_records(line, 4);
+    scripted_delivery_refuse(&line->delivery, 3);
+    LINE_WAIT(scripted_delivery_read(&line->delivery));
+    for (uint32_t i = 0; i < 3; i++)
+        scripted_delivery_ack(&line->delivery, i);
+    line->allowed = 210;
+    line_expect_goodbye(line, 210);
+    line_expect_error(line, ERROR_HALT, "TOPIC_AUTHORIZATION_FAILED", "topic \"orders\"");
 }
 
 static void a_record_that_cannot_be_sent_names_its_transaction(void **state)
 {
     struct line *line = *state;
     line_start(line);
+    line_transaction(line, 100, "a");
+    line_expect_records(line, 1);
     scripted_delivery_fails(&line->delivery, true);
-    line_transaction(line, 0x16B374D848, "a");
-    line_expect_failure(line, ERROR_HALT, "MSG_SIZE_TOO_LARGE");
-    fake_assert_contains(line->err.text, "transaction at 16/B374D848: the record is too large");
+    line_transaction(line, 0x16B374D848, "b");
+    LINE_WAIT(scripted_handler_calls(&line->handler, CHANGE_INSERT) == 2);
+    scripted_delivery_ack(&line->delivery, 0);
+    line->allowed = 110;
+    line_expect_goodbye(line, 110);
+    line_expect_error(line, ERROR_HALT, "MSG_SIZE_TOO_LARGE",
+                      "transaction at 16/B374D848: the record is too large");
 }
 
-static void a_lost_producer_ends_the_stream(void **state)
+/* What it holds will not arrive: nothing is waited for. */
+static void a_lost_producer_ends_the_stream_at_once(void **state)
 {
     struct line *line = *state;
     line_start(line);
@@ -45,10 +68,13 @@ static void a_lost_producer_ends_the_stream(void **state)
     scripted_delivery_say(&line->delivery, DELIVERY_NOTE); /* only a line in the log */
     line_expect_still(line, 0);
     scripted_delivery_say(&line->delivery, DELIVERY_LOST);
-    line_expect_failure(line, ERROR_RECONNECT, "_FATAL");
-    fake_assert_contains(line->warning, "the Kafka client reports");
+    line_expect_no_goodbye(line);
+    line_join(line);
+    line_expect_error(line, ERROR_RECONNECT, "_FATAL", "the producer says so");
     assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 0);
 }
+
+/* ---- changes ---- */
 
 static void a_handler_that_fails_stops_the_line_with_table_and_position(void **state)
 {
@@ -60,13 +86,31 @@ static void a_handler_that_fails_stops_the_line_with_table_and_position(void **s
     line_row(line, "fail");
     line_row(line, "b");
     line_commit(line, 0x16B374D848);
-    line_expect_failure(line, ERROR_HALT, "handler_says_no");
-    fake_assert_contains(line->err.text,
-                         "insert of table public.orders, transaction at 16/B374D848: "
-                         "it cannot become a record");
+    line_expect_failure(line, ERROR_HALT, "handler_says_no",
+                        "insert of table public.orders, transaction at 16/B374D848: "
+                        "it cannot become a record");
     assert_int_equal(scripted_handler_calls(&line->handler, CHANGE_INSERT), 2);
     assert_int_equal(scripted_handler_calls(&line->handler, CHANGE_COMMIT), 0);
     line_expect_records(line, 1);
+}
+
+/* The transactions before it are delivered; the half one is not confirmed. */
+static void what_was_sent_before_a_failed_change_is_waited_for(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    line_transaction(line, 100, "a");
+    line_begin(line, 200);
+    line_row(line, "b");
+    line_row(line, "fail");
+    line_expect_records(line, 2);
+    LINE_WAIT(scripted_handler_calls(&line->handler, CHANGE_INSERT) == 3);
+    scripted_delivery_ack(&line->delivery, 1);
+    scripted_delivery_ack(&line->delivery, 0);
+    line->allowed = 110;
+    line_expect_goodbye(line, 110);
+    line_expect_error(line, ERROR_HALT, "handler_says_no", "insert of table public.orders");
+    fake_assert_contains(line->warning, "transaction=0/C8 transaction_cut=1");
 }
 
 static void a_failure_of_no_single_table_names_the_position_as_well(void **state)
@@ -87,11 +131,11 @@ static void a_failure_of_no_single_table_names_the_position_as_well(void **state
         line_relation(line);
         line_say(line, bytes_truncate(LINE_TABLE_OID));
         line_commit(line, 0x16B374D848);
-        line_expect_failure(line, ERROR_HALT, "handler_says_no");
-        fake_assert_contains(line->err.text, rows[i].text);
-        ack_tracker_restart(line->with.tracker);
+        line_expect_failure(line, ERROR_HALT, "handler_says_no", rows[i].text);
     }
 }
+
+/* ---- bytes ---- */
 
 static void undecodable_bytes_name_their_position(void **state)
 {
@@ -105,8 +149,7 @@ static void undecodable_bytes_name_their_position(void **state)
     broken.size--;
     line_say(line, broken);
     line_commit(line, 200);
-    line_expect_failure(line, ERROR_HALT, "undecodable");
-    fake_assert_contains(line->err.text, "16/B374D848");
+    line_expect_failure(line, ERROR_HALT, "undecodable", "at WAL position 16/B374D848");
     assert_int_equal(scripted_handler_calls(&line->handler, CHANGE_COMMIT), 1);
     line_expect_records(line, 1);
 }
@@ -118,6 +161,7 @@ static void messages_out_of_order_are_undecodable(void **state)
     struct line *line = *state;
     for (int i = 0; i < 4; i++) {
         line_start(line);
+        line->allowed = 0x16B374D848 + 10;
         line_transaction(line, 0x16B374D848, "");
         if (i == 0)
             line_row(line, "a");
@@ -125,19 +169,19 @@ static void messages_out_of_order_are_undecodable(void **state)
             line_commit(line, 200);
         else if (i == 2)
             line_say(line, bytes_truncate(LINE_TABLE_OID));
-        if (i == 3) {
+        else
             line_begin(line, 0x16B374D848);
+        if (i == 3)
             line_begin(line, 300);
-        }
-        line_expect_failure(line, ERROR_HALT, "undecodable");
-        fake_assert_contains(line->err.text, i == 3 ? "begin message inside a transaction"
-                                                    : "message outside a transaction");
+        line_expect_failure(line, ERROR_HALT, "undecodable",
+                            i == 3 ? "begin message inside a transaction"
+                                   : "message outside a transaction");
         fake_assert_contains(line->err.text, "16/B374D848");
         line_expect_records(line, 0);
-        ack_tracker_restart(line->with.tracker);
-        line->allowed = 0x16B374D848 + 10;
     }
 }
+
+/* ---- the server ---- */
 
 static void an_error_of_the_server_ends_the_stream(void **state)
 {
@@ -146,17 +190,15 @@ static void an_error_of_the_server_ends_the_stream(void **state)
         enum error_class class;
     } rows[] = {
         { "FATAL", "57P01:the server says so", "57P01", ERROR_RECONNECT },
-        { "ERROR", "58P01:the server says so", "58P01", ERROR_HALT },
+        { "ERROR", "XX000:the server says so", "XX000", ERROR_RETRY },
     };
     struct line *line = *state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         line_start(line);
-        line_transaction(line, 100 * (i + 1), "a");
+        line_transaction(line, 100, "a");
         line_expect_records(line, (uint32_t)i + 1);
         fake_walsender_send_error(&line->fake, rows[i].severity, rows[i].error);
-        line_expect_failure(line, rows[i].class, rows[i].code);
-        fake_assert_contains(line->err.text, "the server says so");
-        ack_tracker_restart(line->with.tracker);
+        line_expect_failure(line, rows[i].class, rows[i].code, "the server says so");
     }
 }
 
@@ -165,7 +207,7 @@ static void a_stream_that_the_server_ends_is_opened_again(void **state)
     struct line *line = *state;
     line_start(line);
     fake_walsender_send(&line->fake, 'c', NULL, 0);
-    line_expect_failure(line, ERROR_RECONNECT, "stream_ended");
+    line_expect_failure(line, ERROR_RECONNECT, "stream_ended", "the server ended");
 }
 
 static void a_connection_that_is_cut_is_noticed(void **state)
@@ -175,7 +217,7 @@ static void a_connection_that_is_cut_is_noticed(void **state)
     line_transaction(line, 100, "a");
     line_expect_records(line, 1);
     fake_walsender_cut(&line->fake);
-    line_expect_failure(line, ERROR_RECONNECT, "connection_lost");
+    line_expect_failure(line, ERROR_RECONNECT, "connection_lost", "");
     assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 0);
 }
 
@@ -189,10 +231,49 @@ static void a_hang_up_is_noticed_while_the_socket_is_not_read(void **state)
     LINE_WAIT(atomic_load(&line->status.blocked) == BLOCKED_OUTBOX);
     line_row(line, "never read");
     (void)shutdown(line->fake.server.fd, SHUT_WR);
-    line_expect_failure(line, ERROR_RECONNECT, "connection_lost");
+    line_expect_failure(line, ERROR_RECONNECT, "connection_lost", "closed the replication");
     line_expect_records(line, 1);
-    assert_int_equal(atomic_load(&line->status.blocked), 0);
-    assert_false(atomic_load(&line->status.transaction_open));
+}
+
+/* What was sent is waited for though nobody can be told: else it would be sent twice at once. */
+static void what_was_sent_is_waited_for_when_the_server_is_gone(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    line_transaction(line, 100, "a");
+    line_transaction(line, 200, "b");
+    line_expect_records(line, 2);
+    fake_walsender_cut(&line->fake);
+    scripted_delivery_ack(&line->delivery, 0);
+    LINE_WAIT(scripted_delivery_read(&line->delivery));
+    assert_false(scripted_delivery_abandoned(&line->delivery));
+    scripted_delivery_ack(&line->delivery, 1);
+    line_join(line);
+    line_expect_error(line, ERROR_RECONNECT, "connection_lost", "");
+    assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 210);
+    assert_string_equal(line->warning, "");
+}
+
+/* Three things end that wait early; a_connection_that_is_cut_is_noticed shows the fourth, time. */
+static void it_does_not_wait_for_what_will_not_come(void **state)
+{
+    struct line *line = *state;
+    for (int i = 0; i < 3; i++) {
+        scripted_delivery_connected(&line->delivery, true);
+        line_start(line);
+        line_transaction(line, 100, "a");
+        line_expect_records(line, (uint32_t)i + 1);
+        if (i == 0)
+            scripted_delivery_connected(&line->delivery, false);
+        fake_walsender_cut(&line->fake);
+        if (i == 1)
+            scripted_delivery_say(&line->delivery, DELIVERY_LOST);
+        else if (i == 2)
+            line_ask_to_stop(line);
+        line_join(line);
+        fake_assert_contains(line->warning, "what is unconfirmed comes again");
+        fake_assert_contains(line->warning, "records_unconfirmed=1");
+    }
 }
 
 /* The watcher's session ends with a farewell, and the next one is refused: the server shuts down,
@@ -205,25 +286,67 @@ static const struct fake_step shutting_down[] = {
     { FAKE_FATAL, "57P03:the database system is shutting down" },
     { FAKE_END, NULL },
 };
+static const struct fake_step not_yet[] = { { FAKE_END, NULL } };
 
 static void a_server_that_shuts_down_is_let_go(void **state)
 {
     struct line *line = *state;
     struct fake_postgres farewell;
-    fake_postgres_begin(&farewell, shutting_down);
+    fake_postgres_begin(&farewell, not_yet);
     watcher_stop(line->with.watcher);
     line->with.watcher = watcher_start(&(struct watcher_options){ .conn = fake_options(&farewell),
                                                                   .slot = "orders",
                                                                   .interval_ms = 60 * 1000,
                                                                   .clock = clock_system() });
-    LINE_WAIT(watcher_shutdown_noticed(line->with.watcher));
     line_start(line);
-    line_keepalive(line, 50, true); /* with nothing in flight there is nothing to wait for */
+    line_keepalive(line, 50, false);
     line_expect_flush(line, 50);
+    assert_int_equal(pthread_join(farewell.thread, NULL), 0);
+    farewell.script = shutting_down;
+    assert_int_equal(pthread_create(&farewell.thread, NULL, fake_main, &farewell), 0);
+    LINE_WAIT(watcher_shutdown_noticed(line->with.watcher));
+    line_keepalive(line, 60, true); /* with nothing in flight there is nothing to wait for */
+    line_expect_flush(line, 60);
     line_transaction(line, 100, "a");
-    line_expect_failure(line, ERROR_RECONNECT, "server_shutdown");
-    assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 50);
+    line_expect_failure(line, ERROR_RECONNECT, "server_shutdown", "PostgreSQL shuts down");
+    assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 60);
+
+    /* A notice from before a stream says nothing of the server that it streams from. */
+    line_start(line);
+    line_transaction(line, 100, "a");
+    line_expect_records(line, 2);
+    line_expect_still(line, 0);
+    scripted_delivery_ack(&line->delivery, 1);
+    line_expect_flush(line, 110);
     fake_postgres_end(&farewell);
+}
+
+/* ---- the producer's last writes ---- */
+
+static void the_slot_is_kept_until_the_producer_is_quiet(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    line_transaction(line, 100, "");
+    line_expect_flush(line, 110);
+    scripted_delivery_unanswered(&line->delivery, true);
+    line_row(line, "out of order");
+    LINE_WAIT(scripted_delivery_abandoned(&line->delivery));
+    assert_int_equal(pthread_tryjoin_np(line->thread, NULL), EBUSY);
+    scripted_delivery_unanswered(&line->delivery, false);
+    line_join(line);
+    line_expect_error(line, ERROR_HALT, "undecodable", "");
+    assert_string_equal(line->warning, "");
+}
+
+static void a_producer_that_does_not_become_quiet_is_said(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    scripted_delivery_unanswered(&line->delivery, true);
+    line_row(line, "out of order");
+    line_expect_failure(line, ERROR_HALT, "undecodable", "");
+    fake_assert_contains(line->warning, "requests to Kafka are still unanswered");
 }
 
 /* ---- who may stream ---- */
@@ -233,7 +356,8 @@ static bool asked(void *self)
     return atomic_load((atomic_bool *)self);
 }
 
-static void a_gate_that_closes_ends_the_stream(void **state)
+/* Somebody else leads: nothing is waited for, not even an acknowledgement that is there. */
+static void a_gate_that_closes_ends_the_stream_at_once(void **state)
 {
     struct line *line = *state;
     atomic_bool closed = false;
@@ -245,7 +369,10 @@ static void a_gate_that_closes_ends_the_stream(void **state)
     line_expect_still(line, 0);
     atomic_store(&closed, true);
     scripted_delivery_ack(&line->delivery, 0);
-    line_expect_failure(line, ERROR_STEP_DOWN, "not_leader");
+    line_expect_no_goodbye(line);
+    line_join(line);
+    line_expect_error(line, ERROR_STEP_DOWN, "not_leader", "another replica leads now");
+    assert_true(scripted_delivery_abandoned(&line->delivery));
     line_expect_records(line, 1);
 }
 
@@ -253,9 +380,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LINE_TEST(a_refused_record_stops_the_line_and_names_its_topic),
+        LINE_TEST(what_was_sent_before_a_refused_record_is_waited_for),
         LINE_TEST(a_record_that_cannot_be_sent_names_its_transaction),
-        LINE_TEST(a_lost_producer_ends_the_stream),
+        LINE_TEST(a_lost_producer_ends_the_stream_at_once),
         LINE_TEST(a_handler_that_fails_stops_the_line_with_table_and_position),
+        LINE_TEST(what_was_sent_before_a_failed_change_is_waited_for),
         LINE_TEST(a_failure_of_no_single_table_names_the_position_as_well),
         LINE_TEST(undecodable_bytes_name_their_position),
         LINE_TEST(messages_out_of_order_are_undecodable),
@@ -263,8 +392,12 @@ int main(void)
         LINE_TEST(a_stream_that_the_server_ends_is_opened_again),
         LINE_TEST(a_connection_that_is_cut_is_noticed),
         LINE_TEST(a_hang_up_is_noticed_while_the_socket_is_not_read),
+        LINE_TEST(what_was_sent_is_waited_for_when_the_server_is_gone),
+        LINE_TEST(it_does_not_wait_for_what_will_not_come),
         LINE_TEST(a_server_that_shuts_down_is_let_go),
-        LINE_TEST(a_gate_that_closes_ends_the_stream),
+        LINE_TEST(the_slot_is_kept_until_the_producer_is_quiet),
+        LINE_TEST(a_producer_that_does_not_become_quiet_is_said),
+        LINE_TEST(a_gate_that_closes_ends_the_stream_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,9 +20,10 @@
 enum {
     LINE_TABLE_OID = 16400,
     LINE_STATUS_INTERVAL_MS = 20,
-    LINE_STOP_TIMEOUT_MS = 60 * 1000,
+    LINE_STOP_TIMEOUT_MS = 3600 * 1000,
     LINE_RING_ENTRIES = 1024,
     LINE_PATIENCE_TURNS = 20 * 1000, /* of a millisecond */
+    LINE_PATIENCE_STATUSES = 1000,   /* of LINE_STATUS_INTERVAL_MS */
 };
 
 /* Far beyond everything: what 'w' messages say of the server's end must never be confirmed. */
@@ -45,7 +46,8 @@ struct line {
     uint64_t position; /* of the next 'w' message */
     atomic_bool stop_noticed;
     _Atomic int64_t ahead_ms; /* of the real time */
-    char warning[1024];       /* the last one of the log; once it ended */
+    _Atomic uint32_t warnings;
+    char warning[1024]; /* the last one of the log; once it ended */
 };
 
 #define LINE_WAIT(condition)                                                                       \
@@ -103,6 +105,7 @@ static inline void line_note(void *self, enum log_level level, const char *messa
             buf_append_format(&text, " %s=%" PRIu64, fields->key, fields->value.unsigned_integer);
     }
     (void)snprintf(line->warning, sizeof(line->warning), "%s", buf_text(&text));
+    atomic_fetch_add(&line->warnings, 1);
 }
 
 ON_PIPELINE_THREAD static inline struct wal_stream *line_open(const struct line *line)
@@ -173,19 +176,26 @@ static inline int line_setup(void **state)
     return 0;
 }
 
-/* May be called again after an end. */
+/* May be called again after an end: then the owner's part comes first, a new producer and a new
+ * generation of tickets. */
 static inline void line_start(struct line *line)
 {
     static const struct fake_step script[] = { { FAKE_GREET, "15.20" },
                                                { FAKE_EXPECT, "START_REPLICATION" },
                                                { FAKE_END, NULL } };
-    if (line->with.tracker == NULL)
+    if (line->with.tracker == NULL) {
         line->with.tracker = ack_tracker_new(line->ring_entries);
+    } else {
+        scripted_delivery_rebuild(&line->delivery);
+        ack_tracker_restart(line->with.tracker);
+    }
     if (line->pipeline == NULL)
         line->pipeline = pipeline_new(&line->with);
     if (line->fake.server.listen_fd >= 0)
         fake_walsender_end(&line->fake);
     line->err = ERROR_INIT;
+    line->warning[0] = '\0';
+    line->allowed = line->flushed = 0;
     line->position = 0x1000;
     fake_walsender_begin(&line->fake, script, 0);
     CHECK(pthread_create(&line->thread, NULL, line_main, line) == 0);
@@ -196,6 +206,13 @@ static inline void line_start(struct line *line)
 static inline void line_join(struct line *line)
 {
     CHECK(pthread_join(line->thread, NULL) == 0);
+    line->running = false;
+}
+
+/* The same, with time that flies: who waits for an answer that does not come gives up soon. */
+static inline void line_join_soon(struct line *line)
+{
+    LINE_WAIT((line_skip_time(line, 100), pthread_tryjoin_np(line->thread, NULL) == 0));
     line->running = false;
 }
 
@@ -211,7 +228,7 @@ static inline int line_teardown(void **state)
     if (line->running) {
         line_ask_to_stop(line);
         fake_walsender_cut(&line->fake);
-        line_join(line);
+        line_join_soon(line);
     }
     if (line->fake.server.listen_fd >= 0)
         fake_walsender_end(&line->fake);
@@ -310,8 +327,11 @@ static inline void line_expect_flush(struct line *line, uint64_t flushed)
 {
     int64_t ignored;
     line->allowed = flushed;
-    while (line->flushed < flushed)
+    for (int heard = 0; line->flushed < flushed; heard++) {
+        if (heard == LINE_PATIENCE_STATUSES)
+            fail_msg("%" PRIu64 " is confirmed, never %" PRIu64, line->flushed, flushed);
         assert_int_equal(line_hear(line, &ignored), 'd');
+    }
 }
 
 /* The pipeline has read every event, and nothing more than `flushed` is confirmed. */
@@ -335,28 +355,58 @@ static inline void line_expect_record(struct line *line, uint32_t at, const char
     assert_string_equal(record.value, value);
 }
 
-/* Until the client's CopyDone, which is answered; then it must leave without another status. */
-static inline void line_expect_clean_end(struct line *line, uint64_t flushed)
+/* Until the client's CopyDone, which is answered; then it must leave without another status. By
+ * then the producer can write nothing more, since the end of the copy frees the slot. */
+static inline void line_expect_goodbye(struct line *line, uint64_t flushed)
 {
     int64_t ignored;
-    char type;
-    while ((type = line_hear(line, &ignored)) == 'd')
-        continue;
+    char type = 'd';
+    for (int heard = 0; type == 'd'; heard++) {
+        if (heard == LINE_PATIENCE_STATUSES)
+            fail_msg("it does not end the copy");
+        type = line_hear(line, &ignored);
+    }
     assert_int_equal(type, 'c');
     assert_int_equal(line->flushed, flushed);
+    assert_true(scripted_delivery_abandoned(&line->delivery));
     fake_walsender_send(&line->fake, 'c', NULL, 0);
     assert_int_equal(line_hear(line, &ignored), 'X');
     line_join(line);
-    assert_int_equal(line->end, PIPELINE_STOPPED);
     assert_int_equal(atomic_load(&line->status.confirmed_lsn), flushed);
 }
 
-static inline void line_expect_failure(struct line *line, enum error_class class, const char *code)
+static inline void line_expect_clean_end(struct line *line, uint64_t flushed)
 {
-    line_join(line);
+    line_expect_goodbye(line, flushed);
+    assert_int_equal(line->end, PIPELINE_STOPPED);
+}
+
+/* The connection is closed without a last word. */
+static inline void line_expect_no_goodbye(struct line *line)
+{
+    int64_t ignored;
+    char type = 'd';
+    while (type == 'd')
+        type = line_hear(line, &ignored);
+    assert_int_equal(type, 'X');
+}
+
+static inline void line_expect_error(const struct line *line, enum error_class class,
+                                     const char *code, const char *text)
+{
     assert_int_equal(line->end, PIPELINE_FAILED);
-    assert_string_equal(line->err.code, code);
-    assert_string_equal(error_class_name(line->err.class), error_class_name(class));
+    fake_assert_error(&line->err, class, code, text, "");
+}
+
+/* It fails so, whatever it waits for meanwhile. */
+static inline void line_expect_failure(struct line *line, enum error_class class, const char *code,
+                                       const char *text)
+{
+    line_join_soon(line);
+    line_expect_error(line, class, code, text);
+    assert_true(scripted_delivery_abandoned(&line->delivery));
+    assert_int_equal(atomic_load(&line->status.blocked), 0);
+    assert_false(atomic_load(&line->status.transaction_open));
 }
 
 #endif

@@ -181,8 +181,29 @@ static void a_refusal_while_it_stops_is_still_a_failure(void **state)
     line_ask_to_stop(line);
     LINE_WAIT(atomic_load(&line->stop_noticed));
     scripted_delivery_refuse(&line->delivery, 0);
-    line_expect_failure(line, ERROR_HALT, "TOPIC_AUTHORIZATION_FAILED");
+    line_expect_failure(line, ERROR_HALT, "TOPIC_AUTHORIZATION_FAILED", "topic \"orders\"");
     assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 0);
+}
+
+/* The end of the copy frees the slot: whoever takes it must not be overtaken. */
+static void a_stop_waits_until_the_producer_is_quiet(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    line_transaction(line, 100, "a");
+    line_expect_records(line, 1);
+    scripted_delivery_ack(&line->delivery, 0);
+    line_expect_flush(line, 110);
+    scripted_delivery_unanswered(&line->delivery, true);
+    line_ask_to_stop(line);
+    LINE_WAIT(scripted_delivery_abandoned(&line->delivery));
+    struct pollfd ready = { .fd = line->fake.server.fd, .events = POLLIN };
+    int64_t ignored;
+    while (poll(&ready, 1, 100) == 1)
+        assert_int_equal(line_hear(line, &ignored), 'd');
+    scripted_delivery_unanswered(&line->delivery, false);
+    line_expect_clean_end(line, 110);
+    assert_string_equal(line->warning, "");
 }
 
 /* A server that does not answer CopyDone is not waited for longer than a second. */
@@ -195,7 +216,7 @@ static void a_server_that_does_not_end_the_copy_is_left(void **state)
     scripted_delivery_ack(&line->delivery, 0);
     line_expect_flush(line, 110);
     line_ask_to_stop(line);
-    line_join(line);
+    line_join_soon(line);
     assert_int_equal(line->end, PIPELINE_STOPPED);
     fake_assert_contains(line->warning, "the stream did not end cleanly");
     fake_assert_contains(line->warning, "code=finish_timeout");
@@ -234,6 +255,7 @@ int main(void)
         LINE_TEST(records_that_are_not_acknowledged_in_time_are_left),
         LINE_TEST(a_key_that_is_never_found_does_not_hold_up_a_stop),
         LINE_TEST(a_refusal_while_it_stops_is_still_a_failure),
+        LINE_TEST(a_stop_waits_until_the_producer_is_quiet),
         LINE_TEST(a_server_that_does_not_end_the_copy_is_left),
         LINE_TEST(a_stop_is_forgotten_by_the_next_run),
     };

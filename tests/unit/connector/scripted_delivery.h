@@ -1,5 +1,5 @@
 /* A delivery that a test's thread plays: it sees what was sent, and decides when a record is
- * acknowledged, refused, or finds no room. */
+ * acknowledged, refused, or finds no room, and when an abandoned one is quiet. */
 #ifndef TESTS_UNIT_CONNECTOR_SCRIPTED_DELIVERY_H
 #define TESTS_UNIT_CONNECTOR_SCRIPTED_DELIVERY_H
 
@@ -30,13 +30,15 @@ struct scripted_event {
 struct scripted_delivery {
     struct delivery delivery; /* first: the pipeline sees this */
     int fd;
-    pthread_mutex_t lock; /* all below */
+    _Atomic bool unanswered; /* requests are on the wire: not quiet */
+    pthread_mutex_t lock;    /* all below */
     struct scripted_record *records;
     struct scripted_event *events;
     uint32_t count, event_count, event_next;
     uint32_t room; /* records that are taken before send answers FULL */
     uint32_t full_count;
     bool fails; /* send answers FAILED */
+    bool abandoned;
 };
 
 static inline struct scripted_delivery *scripted_of(struct delivery *delivery)
@@ -114,6 +116,22 @@ static inline bool scripted_next(struct delivery *delivery, struct delivery_even
     return any;
 }
 
+/* What is still to be told counts for nothing from here on. */
+static inline void scripted_abandon(struct delivery *delivery)
+{
+    struct scripted_delivery *self = scripted_of(delivery);
+    pthread_mutex_lock(&self->lock);
+    self->abandoned = true;
+    self->event_next = self->event_count;
+    delivery_count_none_in_flight(delivery);
+    pthread_mutex_unlock(&self->lock);
+}
+
+static inline bool scripted_quiet(const struct delivery *delivery)
+{
+    return !atomic_load(&((const struct scripted_delivery *)delivery)->unanswered);
+}
+
 static inline int scripted_fd(const struct delivery *delivery)
 {
     return ((const struct scripted_delivery *)delivery)->fd;
@@ -130,7 +148,12 @@ static inline void scripted_delivery_wake(struct scripted_delivery *self)
 static inline void scripted_delivery_init(struct scripted_delivery *self)
 {
     static const struct delivery_ops ops = {
-        .topic = scripted_topic, .send = scripted_send, .next = scripted_next, .fd = scripted_fd
+        .topic = scripted_topic,
+        .send = scripted_send,
+        .next = scripted_next,
+        .abandon = scripted_abandon,
+        .quiet = scripted_quiet,
+        .fd = scripted_fd,
     };
     *self = (struct scripted_delivery){ .delivery.ops = &ops, .room = UINT32_MAX };
     self->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -240,12 +263,26 @@ static inline void scripted_delivery_say(struct scripted_delivery *self,
     scripted_delivery_push(self, &event);
 }
 
-/* What the owner does between two streams: a new producer, nothing in flight. */
+static inline bool scripted_delivery_abandoned(struct scripted_delivery *self)
+{
+    pthread_mutex_lock(&self->lock);
+    bool abandoned = self->abandoned;
+    pthread_mutex_unlock(&self->lock);
+    return abandoned;
+}
+
+static inline void scripted_delivery_unanswered(struct scripted_delivery *self, bool unanswered)
+{
+    atomic_store(&self->unanswered, unanswered);
+    scripted_delivery_wake(self);
+}
+
+/* What the owner does between two streams: a new producer. */
 static inline void scripted_delivery_rebuild(struct scripted_delivery *self)
 {
     pthread_mutex_lock(&self->lock);
+    self->abandoned = false;
     self->event_next = self->event_count;
-    delivery_count_none_in_flight(&self->delivery);
     pthread_mutex_unlock(&self->lock);
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "connector/settings.h"
@@ -31,15 +32,24 @@ struct fixture {
     bool made;
 };
 
-static void make(struct fixture *fixture, const char *tables, const char *kafka)
+/* set: "path=value", or NULL */
+static struct config *load(const char *tables, const char *kafka, const char *set)
 {
     char text[2048];
     (void)snprintf(text, sizeof(text), base, tables, kafka);
-    *fixture = (struct fixture){ .err = ERROR_INIT };
     AUTO(struct config_problems, config_problems_done) problems = CONFIG_PROBLEMS_INIT;
-    const struct config_sources sources = { .file = "test.yaml" };
-    if (!config_load_text(&sources, slice_of(text), &fixture->config, &problems))
+    const struct config_sources sources = { .file = "test.yaml",
+                                            .sets = &set,
+                                            .set_count = set != NULL ? 1 : 0 };
+    struct config *config = NULL;
+    if (!config_load_text(&sources, slice_of(text), &config, &problems))
         fail_msg("%s: %s", problems.items[0].path, problems.items[0].text);
+    return config;
+}
+
+static void make(struct fixture *fixture, const char *tables, const char *kafka)
+{
+    *fixture = (struct fixture){ .config = load(tables, kafka, NULL), .err = ERROR_INIT };
     fixture->made = settings_new(fixture->config, &fixture->settings, &fixture->err);
 }
 
@@ -126,6 +136,59 @@ static void a_table_without_a_topic_fails_unless_all_tables_are_published(void *
     done(&fixture);
 }
 
+static void the_log_has_the_level_of_the_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *set;
+        enum log_level level;
+    } rows[] = { { "cdc.logger.logLevel=DEBUG", LOG_DEBUG },
+                 { "cdc.logger.logLevel=INFO", LOG_INFO },
+                 { "cdc.logger.logLevel=WARN", LOG_WARN },
+                 { "cdc.logger.logLevel=ERROR", LOG_ERROR } };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct config *config = load("", "topicTemplate: t", rows[i].set);
+        struct log *log = settings_log(config);
+        config_free(config);
+        for (int level = LOG_DEBUG; level <= LOG_ERROR; level++)
+            assert_int_equal(log_enabled(log, (enum log_level)level), level >= (int)rows[i].level);
+        log_free(log);
+    }
+}
+
+/* What one line is on standard error. */
+static void say_and_read(const char *set, char *out, size_t out_size)
+{
+    struct config *config = load("", "topicTemplate: t", set);
+    int ends[2];
+    int kept = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    struct log *log = settings_log(config);
+    log_info(log, "hello");
+    log_free(log);
+    assert_int_equal(dup2(kept, STDERR_FILENO), STDERR_FILENO);
+    close(kept);
+    close(ends[1]);
+    ssize_t size = read(ends[0], out, out_size - 1);
+    assert_true(size > 0);
+    out[size] = '\0';
+    close(ends[0]);
+    config_free(config);
+}
+
+static void the_log_has_the_form_of_the_file(void **state)
+{
+    (void)state;
+    char line[512];
+    say_and_read("cdc.logger.format=json", line, sizeof(line));
+    assert_int_equal(line[0], '{');
+    assert_non_null(strstr(line, "\"msg\":\"hello\""));
+    say_and_read("cdc.logger.format=text", line, sizeof(line));
+    assert_int_not_equal(line[0], '{');
+    assert_non_null(strstr(line, "hello"));
+}
+
 static void a_denied_kafka_property_is_a_configuration_error(void **state)
 {
     (void)state;
@@ -137,13 +200,64 @@ static void a_denied_kafka_property_is_a_configuration_error(void **state)
     done(&fixture);
 }
 
+/* Each with the place where its option was given. */
+static void every_problem_of_the_rooms_is_found_at_once(void **state)
+{
+    (void)state;
+    static const char text[] = "cdc: {host: h, username: u, database: d, publication: {name: p},\n"
+                               "      slot: {name: s}}\n"
+                               "kafka:\n"
+                               "  brokers: b\n"
+                               "  tableTopicMapping: {users: 'a b', t: one, public.t: two}\n"
+                               "  properties: {acks: '1', client.rak: x, client.rack: y}\n";
+    static const char *const sets[] = { "kafka.topicTemplate={tabel}" };
+    const struct config_sources sources = { .file = "f", .sets = sets, .set_count = 1 };
+    AUTO(struct config_problems, config_problems_done) problems = CONFIG_PROBLEMS_INIT;
+    AUTO(struct config *, config_free_p) config = NULL;
+    assert_true(config_load_text(&sources, slice_of(text), &config, &problems));
+    assert_false(settings_check(config, &problems));
+    static const struct {
+        const char *where, *path, *text;
+    } expected[] = {
+        { "f:6", "kafka.properties", "\"acks\" cannot be set: " },
+        { "f:6", "kafka.properties",
+          "librdkafka has no property \"client.rak\"; did you mean \"client.rack\"?" },
+        { "--set kafka.topicTemplate", "kafka.topicTemplate", "topic template \"{tabel}\"" },
+        { "f:5", "kafka.tableTopicMapping", "topic \"a b\" of table \"users\"" },
+        { "f:5", "kafka.tableTopicMapping", "table public.t is mapped to two topics" },
+    };
+    assert_int_equal(problems.count, COUNT_OF(expected));
+    for (size_t i = 0; i < COUNT_OF(expected); i++) {
+        assert_string_equal(problems.items[i].where, expected[i].where);
+        assert_string_equal(problems.items[i].path, expected[i].path);
+        assert_memory_equal(problems.items[i].text, expected[i].text, strlen(expected[i].text));
+    }
+}
+
+static void a_sound_configuration_has_no_problem(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    make(&fixture, two_tables, "topicTemplate: t");
+    AUTO(struct config_problems, config_problems_done) problems = CONFIG_PROBLEMS_INIT;
+    assert_true(settings_check(fixture.config, &problems));
+    assert_int_equal(problems.count, 0);
+    assert_string_equal(fixture.settings->tables[1].key_columns[1], "id");
+    assert_int_equal(fixture.settings->tables[1].key_column_count, 2);
+    done(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_room_is_told_what_the_file_says),
         cmocka_unit_test(each_process_has_a_name_of_its_own),
         cmocka_unit_test(a_table_without_a_topic_fails_unless_all_tables_are_published),
+        cmocka_unit_test(the_log_has_the_level_of_the_file),
+        cmocka_unit_test(the_log_has_the_form_of_the_file),
         cmocka_unit_test(a_denied_kafka_property_is_a_configuration_error),
+        cmocka_unit_test(every_problem_of_the_rooms_is_found_at_once),
+        cmocka_unit_test(a_sound_configuration_has_no_problem),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

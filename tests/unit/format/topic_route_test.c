@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/memory.h"
 #include "format/topic_route.h"
 
@@ -175,6 +176,51 @@ static void refuses_two_topics_for_one_table(void **state)
                   "topic_mapping_conflict", "public.t");
 }
 
+static void take_text(void *self, const struct error *problem)
+{
+    struct buf *out = self;
+    buf_append_format(out, "%s;", problem->code);
+}
+
+static void reports_every_problem(void **state)
+{
+    (void)state;
+    static const struct topic_route_pair bad[] = {
+        { "t", "a" }, { "u", "a b" }, { "public.t", "b" }, { "v", "" }, { "w", "w" }
+    };
+    AUTO(struct buf, buf_done) codes = buf_init(4096);
+    const struct topic_route_options options = { .pairs = bad,
+                                                 .pair_count = COUNT_OF(bad),
+                                                 .topic_template = "{tabel}" };
+    assert_false(topic_route_check(&options, take_text, &codes));
+    assert_string_equal(buf_text(&codes), "topic_template_invalid;topic_name_invalid;"
+                                          "topic_mapping_conflict;topic_name_invalid;");
+    buf_clear(&codes);
+    const struct topic_route_options good = { .pairs = pairs, .pair_count = COUNT_OF(pairs) };
+    assert_true(topic_route_check(&good, take_text, &codes));
+    assert_string_equal(buf_text(&codes), "");
+}
+
+static void take_table(void *self, const char *table)
+{
+    struct buf *out = self;
+    buf_append_format(out, "%s;", table);
+}
+
+static void tells_what_no_published_table_uses(void **state)
+{
+    (void)state;
+    AUTO(struct topic_route *, topic_route_free_p) route =
+        route_of((struct topic_route_options){ .pairs = pairs, .pair_count = COUNT_OF(pairs) });
+    static const char *const published[] = { "sales.orders", "public.user", "public.users" };
+    AUTO(struct buf, buf_done) tables = buf_init(4096);
+    topic_route_unused(route, published, COUNT_OF(published), take_table, &tables);
+    assert_string_equal(buf_text(&tables), "public.orders;");
+    buf_clear(&tables);
+    topic_route_unused(route, NULL, 0, take_table, &tables);
+    assert_string_equal(buf_text(&tables), "public.users;public.orders;sales.orders;");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +233,8 @@ int main(void)
         cmocka_unit_test(refuses_bad_templates),
         cmocka_unit_test(refuses_bad_topics),
         cmocka_unit_test(refuses_two_topics_for_one_table),
+        cmocka_unit_test(reports_every_problem),
+        cmocka_unit_test(tells_what_no_published_table_uses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

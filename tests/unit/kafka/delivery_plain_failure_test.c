@@ -103,7 +103,7 @@ static void nothing_overtakes_a_refused_record(void **state)
     assert_int_equal(err.class, ERROR_HALT);
     assert_string_equal(err.code, "INVALID_RECORD");
     assert_int_equal(delivery_send(delivery, &record, (ticket_t){ 9 }, &err), DELIVERY_FULL);
-    /* All of it is settled without anybody's doing. */
+    /* Most of it is settled without anybody's doing; what stays unreported is let go below. */
     int acked = 0;
     mono_ms_t start = fixture_now();
     while (fixture_in_flight_records(delivery) > 0 && !fixture_expired(start)) {
@@ -112,15 +112,16 @@ static void nothing_overtakes_a_refused_record(void **state)
         fixture_wait_fd(delivery);
     }
     assert_in_range(acked, 0, ON_THE_WIRE);
-    fixture_expect_none_in_flight(delivery);
     delivery_abandon(delivery);
+    fixture_expect_none_in_flight(delivery);
     FIXTURE_UNTIL(delivery, delivery_quiet(delivery));
-    assert_int_equal(fixture_count(&mock, "orders", 1), BEFORE + acked);
+    size_t written = fixture_count(&mock, "orders", 1);
+    assert_in_range(written, BEFORE + acked, BEFORE + ON_THE_WIRE);
     assert_true(delivery_rebuild(delivery, &err));
     fixture_send(delivery, &record, 1);
     fixture_expect_acks(delivery, 1);
     delivery_free(delivery);
-    assert_int_equal(fixture_count(&mock, "orders", 1), BEFORE + acked + 1);
+    assert_int_equal(fixture_count(&mock, "orders", 1), written + 1);
     mock_stop(&mock);
 }
 
@@ -242,8 +243,7 @@ static void a_missing_topic_halts(void **state)
     assert_int_equal(fixture_expect(delivery, DELIVERY_REFUSED, &err).ticket.value, 5);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(err.class, ERROR_HALT);
-        assert_true(strcmp(err.code, "UNKNOWN_TOPIC_OR_PART") == 0 ||
-                    strcmp(err.code, "_UNKNOWN_TOPIC") == 0);
+        assert_string_equal(err.code, "topic_missing");
         assert_non_null(strstr(err.text, "\"orders\""));
         assert_non_null(strstr(err.advice, "kafka.allowAutoTopicCreation"));
         /* From now on it is refused at once. */
@@ -379,6 +379,7 @@ static void a_broken_connection_is_quiet(void **state)
     mock_stop(&mock);
 }
 
+/* Nothing expires and nobody answers: one that waited would not return. */
 static void freeing_does_not_wait_for_acknowledgements(void **state)
 {
     (void)state;
@@ -387,9 +388,7 @@ static void freeing_does_not_wait_for_acknowledgements(void **state)
     uint32_t topic = fixture_topic(delivery, "orders");
     for (uint64_t i = 0; i < 1000; i++)
         fixture_send_text(delivery, topic, "k", "v", i);
-    mono_ms_t start = fixture_now();
     delivery_free(delivery);
-    assert_true(mono_ms_since(fixture_now(), start) < 10000);
 }
 
 int main(void)

@@ -17,9 +17,9 @@ struct expectation {
 };
 
 static const struct expectation expectations[] = {
-    { RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, ERROR_HALT, "UNKNOWN_TOPIC_OR_PART",
+    { RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, ERROR_HALT, "topic_missing",
       "kafka.allowAutoTopicCreation" },
-    { RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, ERROR_HALT, "_UNKNOWN_TOPIC", "Create the topic" },
+    { RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, ERROR_HALT, "topic_missing", "Create the topic" },
     { RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, ERROR_HALT, "TOPIC_AUTHORIZATION_FAILED",
       "--operation Write" },
     { RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, ERROR_HALT, "CLUSTER_AUTHORIZATION_FAILED",

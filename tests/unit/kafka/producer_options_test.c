@@ -9,13 +9,42 @@ static void expect_conf(const rd_kafka_conf_t *conf, const char *property, const
         fail_msg("%s = %s instead of %s", property, text, expected);
 }
 
+/* What a check says; reported_done() frees it. */
+struct reported {
+    struct error *items;
+    uint32_t count;
+};
+
+static void reported_done(struct reported *reported)
+{
+    memory_free(reported->items);
+}
+
+static void take_report(void *self, const struct error *problem)
+{
+    struct reported *reported = self;
+    reported->items =
+        memory_resize(reported->items, (reported->count + 1) * sizeof(*reported->items));
+    reported->items[reported->count++] = *problem;
+}
+
+static void first_problem(const struct producer_options *options, struct error *out_problem)
+{
+    AUTO(struct reported, reported_done) reported = { .count = 0 };
+    assert_false(producer_options_check(options, take_report, &reported));
+    assert_true(reported.count > 0);
+    *out_problem = reported.items[0];
+}
+
 static rd_kafka_conf_t *build(const struct producer_options *options)
 {
     struct error err = ERROR_INIT;
     rd_kafka_conf_t *conf = NULL;
     if (!producer_options_build(options, &conf, &err))
         fail_msg("%s: %s", err.code, err.text);
-    assert_true(producer_options_check(options, &err));
+    AUTO(struct reported, reported_done) none = { .count = 0 };
+    assert_true(producer_options_check(options, take_report, &none));
+    assert_int_equal(none.count, 0);
     return conf;
 }
 
@@ -197,9 +226,10 @@ static struct error refused(const char *property, const char *value)
     assert_null(conf);
     assert_int_equal(err.class, ERROR_CONFIG);
     assert_non_null(strstr(err.text, property));
-    struct error again = ERROR_INIT;
-    assert_false(producer_options_check(&options, &again));
-    assert_string_equal(err.text, again.text);
+    AUTO(struct reported, reported_done) reported = { .count = 0 };
+    assert_false(producer_options_check(&options, take_report, &reported));
+    assert_int_equal(reported.count, 1);
+    assert_string_equal(err.text, reported.items[0].text);
     return err;
 }
 
@@ -325,43 +355,73 @@ static void a_bad_value_is_explained_unless_it_may_be_a_secret(void **state)
 static void bad_fields_are_named(void **state)
 {
     (void)state;
-    struct error err = ERROR_INIT;
     struct producer_options options = fixture_options(NULL);
     options.brokers = "";
-    assert_false(producer_options_check(&options, &err));
+    struct error err;
+    first_problem(&options, &err);
     assert_string_equal(err.code, "brokers_missing");
     assert_int_equal(err.class, ERROR_CONFIG);
 
     options = fixture_options(NULL);
     options.required_acks = 2;
-    assert_false(producer_options_check(&options, &err));
+    first_problem(&options, &err);
     assert_string_equal(err.code, "acks_invalid");
     assert_non_null(strstr(err.text, "kafka.requiredAcks: 2"));
 
     options = fixture_options(NULL);
     options.balancer = "Sticky";
-    assert_false(producer_options_check(&options, &err));
+    first_problem(&options, &err);
     assert_string_equal(err.code, "balancer_unknown");
     assert_non_null(strstr(err.text, "\"Sticky\""));
-    assert_string_equal(err.advice, "Use one of Hash, LeastBytes, RoundRobin, ReferenceHash, "
-                                    "CRC32Balancer, Murmur2Balancer.");
+    assert_string_equal(err.advice, "use one of Hash, LeastBytes, RoundRobin, ReferenceHash, "
+                                    "CRC32Balancer, Murmur2Balancer");
 
     options = fixture_options(NULL);
     options.in_flight_bytes = 0;
-    assert_false(producer_options_check(&options, &err));
+    first_problem(&options, &err);
     assert_string_equal(err.code, "in_flight_invalid");
 
     options = fixture_options(NULL);
     options.compression = "brotli";
-    assert_false(producer_options_check(&options, &err));
+    first_problem(&options, &err);
     assert_string_equal(err.code, "option_invalid");
     assert_non_null(strstr(err.text, "compression.codec"));
 
     options = fixture_options(NULL);
     options.linger_ms = 900001;
-    assert_false(producer_options_check(&options, &err));
+    first_problem(&options, &err);
     assert_non_null(strstr(err.text, "linger.ms"));
-    assert_false(producer_options_check(&options, NULL));
+    rd_kafka_conf_t *conf = NULL;
+    assert_false(producer_options_build(&options, &conf, NULL));
+}
+
+static void every_problem_is_reported(void **state)
+{
+    (void)state;
+    static const struct producer_property given[] = {
+        { "acks", "1" },
+        { "linger", "1" },
+        { "client.rack", "cellar" },
+        { "security.protocol", "telnet" },
+    };
+    struct producer_options options = fixture_options(NULL);
+    options.properties = given;
+    options.property_count = COUNT_OF(given);
+    options.required_acks = 2;
+    options.balancer = "Sticky";
+    AUTO(struct reported, reported_done) reported = { .count = 0 };
+    assert_false(producer_options_check(&options, take_report, &reported));
+    static const char *const codes[] = { "acks_invalid", "balancer_unknown", "property_denied",
+                                         "property_unknown", "property_invalid" };
+    assert_int_equal(reported.count, COUNT_OF(codes));
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        assert_string_equal(reported.items[i].code, codes[i]);
+        assert_int_equal(reported.items[i].class, ERROR_CONFIG);
+    }
+    rd_kafka_conf_t *conf = NULL;
+    struct error err = ERROR_INIT;
+    assert_false(producer_options_build(&options, &conf, &err));
+    assert_string_equal(err.code, codes[0]);
 }
 
 int main(void)
@@ -379,6 +439,7 @@ int main(void)
         cmocka_unit_test(an_unknown_property_is_met_with_the_nearest),
         cmocka_unit_test(a_bad_value_is_explained_unless_it_may_be_a_secret),
         cmocka_unit_test(bad_fields_are_named),
+        cmocka_unit_test(every_problem_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,11 +29,11 @@ static void test_refusals_by_code(void **state UNUSED)
     static const struct fake_step starting[] = { { FAKE_ACCEPT, NULL },
                                                  { FAKE_FATAL, "57P03:il database si avvia" },
                                                  { FAKE_END, NULL } };
-    refuse(starting, ERROR_WAIT, "57P03", "il database si avvia", "");
+    refuse(starting, ERROR_RETRY, "57P03", "il database si avvia", "");
     static const struct fake_step full[] = { { FAKE_ACCEPT, NULL },
                                              { FAKE_FATAL, "53300:troppi" },
                                              { FAKE_END, NULL } };
-    refuse(full, ERROR_WAIT, "53300", "troppi", "max_connections");
+    refuse(full, ERROR_RETRY, "53300", "troppi", "max_connections");
     static const struct fake_step refused[] = { { FAKE_ACCEPT, NULL },
                                                 { FAKE_FATAL, "28000:no pg_hba.conf entry" },
                                                 { FAKE_END, NULL } };
@@ -173,7 +173,7 @@ static void test_next_host_is_tried(void **state UNUSED)
     struct db_conn_options options = fake_options(&fakes[0]);
     options.host = "127.0.0.1,127.0.0.1,127.0.0.1,127.0.0.1,127.0.0.1";
     options.port = ports;
-    options.connect_timeout_ms = 500;
+    options.connect_timeout_ms = 2000; /* what the silent one takes, and the others must not */
     struct error err = ERROR_INIT;
     struct db_conn *conn = NULL;
     assert_true(db_conn_open(&options, INTERRUPT_NONE, &conn, &err));

@@ -78,6 +78,41 @@ static void test_missing_columns(void **state UNUSED)
     fake_assert_error(&err, ERROR_HALT, "column_missing", "\"S s\".\"u\".\"a\"", "columns");
 }
 
+/* Those of a table with a column list are among its columns; they need no newer server. */
+static void test_missing_key_columns(void **state UNUSED)
+{
+    static const char *const keys[] = { "id", "nmae" };
+    const struct publication_table keyed[] = {
+        { .schema = "s", .name = "t", .key_columns = keys, .key_column_count = 2 },
+        { .schema = "s",
+          .name = "u",
+          .columns = columns,
+          .column_count = 2,
+          .key_columns = columns,
+          .key_column_count = 1 },
+    };
+    const struct publication_options both = { .name = "p", .tables = keyed, .table_count = 2 };
+    static const struct fake_step script[] = {
+        { FAKE_GREET, "15.4" },    { FAKE_EXPECT, "pg_class" },
+        { FAKE_ROWS, "" },         { FAKE_EXPECT, "{\"id\",\"nmae\",\"a\",\"B\\\"c\"}" },
+        { FAKE_ROWS, "s|t|nmae" }, { FAKE_SILENCE, NULL },
+        { FAKE_END, NULL },
+    };
+    struct error err = refuse(script, &both);
+    fake_assert_error(&err, ERROR_HALT, "column_missing", "\"s\".\"t\".\"nmae\"", "keyColumns");
+    const struct publication_options one = { .name = "p", .tables = keyed, .table_count = 1 };
+    static const struct fake_step on_14[] = { { FAKE_GREET, "14.9" },
+                                              { FAKE_EXPECT, "pg_class" },
+                                              { FAKE_ROWS, "" },
+                                              { FAKE_EXPECT, "{\"id\",\"nmae\"}" },
+                                              { FAKE_ROWS, "s|t|id\ns|t|nmae" },
+                                              { FAKE_SILENCE, NULL },
+                                              { FAKE_END, NULL } };
+    err = refuse(on_14, &one);
+    fake_assert_error(&err, ERROR_HALT, "column_missing",
+                      "\"s\".\"t\".\"id\", \"s\".\"t\".\"nmae\"", "keyColumns");
+}
+
 static void test_columns_on_14(void **state UNUSED)
 {
     static const struct fake_step script[] = { { FAKE_GREET, "14.9" },
@@ -105,7 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_is_well),     cmocka_unit_test(test_each_problem_is_named),
         cmocka_unit_test(test_missing_columns), cmocka_unit_test(test_columns_on_14),
-        cmocka_unit_test(test_failing_query),
+        cmocka_unit_test(test_failing_query),   cmocka_unit_test(test_missing_key_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,7 +140,7 @@ static void test_creation_refused(void **state UNUSED)
     assert_false(ensure(no_right, &all_tables, &note, &err));
     fake_assert_error(&err, ERROR_HALT, "42501", "us'er", "CREATE PUBLICATION \"P p\" FOR ALL");
     assert_false(ensure(standby, &all_tables, &note, &err));
-    fake_assert_error(&err, ERROR_WAIT, "25006", "create publication \"P p\"", "primary");
+    fake_assert_error(&err, ERROR_RETRY, "25006", "create publication \"P p\"", "primary");
     assert_int_equal(note.count, 0);
 }
 

@@ -403,6 +403,12 @@ static void test_drop(void **state UNUSED)
         { FAKE_ERROR, "42704:none" },
         { FAKE_EXPECT, "s1|" },
         { FAKE_ERROR, "55006:active for PID 99" },
+        { FAKE_EXPECT, "pg_replication_slots" },
+        { FAKE_ROWS, "logical|t|99|pgoutput|d|pqcdc:a|reserved|0/10|0/20|0/30|~|~" },
+        { FAKE_EXPECT, "s1|" },
+        { FAKE_ERROR, "55006:active for PID 99" },
+        { FAKE_EXPECT, "pg_replication_slots" },
+        { FAKE_ERROR, "42501:no" },
         { FAKE_EXPECT, "s1|" },
         { FAKE_ERROR, "42501:no" },
         { FAKE_SILENCE, NULL },
@@ -416,7 +422,10 @@ static void test_drop(void **state UNUSED)
     assert_false(slot_drop(conn, "s1", &err));
     fake_assert_error(&err, ERROR_HALT, "slot_missing", "\"s1\"", "cdc.slot.name");
     assert_false(slot_drop(conn, "s1", &err));
-    fake_assert_error(&err, ERROR_WAIT, "55006", "PID 99", "");
+    fake_assert_error(&err, ERROR_WAIT, "55006", "PID 99",
+                      "stop the worker that reads it (pid 99 of the server, pqcdc:a) first");
+    assert_false(slot_drop(conn, "s1", &err));
+    fake_assert_error(&err, ERROR_WAIT, "55006", "PID 99", "stop the worker that reads it first");
     assert_false(slot_drop(conn, "s1", &err));
     fake_assert_error(&err, ERROR_HALT, "42501", "\"s1\"", "ALTER ROLE \"us'er\" REPLICATION;");
     db_conn_close(conn);

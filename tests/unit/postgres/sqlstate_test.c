@@ -29,10 +29,10 @@ static const struct expected expectations[] = {
     { "57P02", ERROR_RECONNECT, "crash_shutdown" },
     { "57P05", ERROR_RECONNECT, "idle_session_timeout" },
     /* somebody else must finish first */
-    { "57P03", ERROR_WAIT, "cannot_connect_now" },
+    { "57P03", ERROR_RETRY, "cannot_connect_now" },
     { "55006", ERROR_WAIT, "object_in_use" },
-    { "53300", ERROR_WAIT, "too_many_connections" },
-    { "25006", ERROR_WAIT, "read_only_transaction" },
+    { "53300", ERROR_RETRY, "too_many_connections" },
+    { "25006", ERROR_RETRY, "read_only_transaction" },
     /* a person must act */
     { "28P01", ERROR_HALT, "invalid_password" },
     { "28000", ERROR_HALT, "invalid_authorization_specification" },

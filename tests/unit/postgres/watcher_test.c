@@ -1,10 +1,7 @@
-#include "unit/postgres/fake_postgres.h"
+#include "unit/postgres/fake_sessions.h"
 
 #include <dirent.h>
-#include <netinet/tcp.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <sys/eventfd.h>
 
 #include "postgres/watcher.h"
 
@@ -13,182 +10,6 @@ enum {
     NO_INTERVAL_MS = 60 * 1000,
     BEFORE_THE_NEXT_LOOK_MS = 900,
 };
-
-/* What a login gets. */
-enum login { LOGIN_SERVED, LOGIN_SHUTTING_DOWN, LOGIN_BAD_PASSWORD, LOGIN_UNANSWERED };
-
-/* A server for ordinary sessions, one after the other, that answers by what the SQL asks for: looks
- * at the slot, and keys. */
-struct server {
-    struct fake_postgres peer; /* its sockets; no script */
-    pthread_t thread;
-    int control_fd; /* wakes its thread */
-    _Atomic enum login login;
-    atomic_bool terminate; /* ends the session with 57P01 */
-    atomic_bool cut;       /* ends it without a word */
-    atomic_bool hold;      /* no statement is answered */
-    atomic_bool alternate; /* looks see orders_sight twice, no_sight twice, ... */
-    atomic_bool stop;
-    atomic_int sessions, looks, keys;
-    _Atomic(const char *) sight; /* rows of the answers, as fake_put_rows() takes them */
-    _Atomic(const char *) key;
-
-    pthread_mutex_t lock;
-    char last_key[FAKE_TEXT_SIZE]; /* the statements with their parameters */
-    char last_look[FAKE_TEXT_SIZE];
-};
-
-static const char orders_sight[] = "logical|t|4711|pgoutput|shop|pqcdc:one|extended|0/10|"
-                                   "16/B374D848|16/B374D900|1073741824|~";
-static const char no_sight[] = "~|~|~|~|~|~|~|~|~|0/77|~|~";
-static const char two_columns[] = "region\nid";
-static const char other_column[] = "sku";
-static const char no_columns[] = "";
-
-/* ---- the server ---- */
-
-static void say_farewell(struct server *server, const char *error)
-{
-    AUTO(struct buf, buf_done) out = buf_init(FAKE_MESSAGE_MAX_BYTES);
-    fake_put_error(&out, "FATAL", error);
-    (void)fake_write(&server->peer, &out);
-}
-
-static void answer(struct server *server, const struct buf *statement)
-{
-    AUTO(struct buf, buf_done) out = buf_init(FAKE_MESSAGE_MAX_BYTES);
-    bool key = memmem(statement->data, statement->size, "pg_index", strlen("pg_index")) != NULL;
-    pthread_mutex_lock(&server->lock);
-    char *last = key ? server->last_key : server->last_look;
-    for (size_t i = 0; i < FAKE_TEXT_SIZE - 1 && i < statement->size; i++)
-        last[i] = statement->data[i] != '\0' ? statement->data[i] : '|';
-    pthread_mutex_unlock(&server->lock);
-    int turn = atomic_load(&server->looks) / 2;
-    bool other = atomic_load(&server->alternate) && turn % 2 == 1;
-    fake_put_rows(&out, key     ? atomic_load(&server->key)
-                        : other ? no_sight
-                                : atomic_load(&server->sight));
-    atomic_fetch_add(key ? &server->keys : &server->looks, 1);
-    (void)fake_write(&server->peer, &out);
-}
-
-/* True = the client says something; false = the session ends. */
-static bool wait_in_session(struct server *server)
-{
-    while (!atomic_load(&server->stop)) {
-        if (atomic_exchange(&server->cut, false))
-            return false;
-        if (atomic_exchange(&server->terminate, false)) {
-            say_farewell(server, "57P01:terminating connection due to administrator command");
-            return false;
-        }
-        struct pollfd fds[] = { { .fd = server->control_fd, .events = POLLIN },
-                                { .fd = server->peer.fd, .events = POLLIN } };
-        CHECK(poll(fds, 2, -1) > 0);
-        eventfd_t ignored;
-        if (fds[0].revents != 0)
-            (void)eventfd_read(server->control_fd, &ignored);
-        else if (!atomic_load(&server->hold))
-            return true;
-        else
-            (void)usleep(1000);
-    }
-    return false;
-}
-
-static void serve(struct server *server)
-{
-    AUTO(struct buf, buf_done) out = buf_init(FAKE_MESSAGE_MAX_BYTES);
-    AUTO(struct buf, buf_done) statement = buf_init(FAKE_MESSAGE_MAX_BYTES);
-    fake_put_welcome(&out, "15.20;DateStyle=ISO, MDY;TimeZone=UTC");
-    (void)fake_write(&server->peer, &out);
-    atomic_fetch_add(&server->sessions, 1);
-    while (wait_in_session(server)) {
-        char type = 0;
-        if (!fake_read(&server->peer, &type, 1) || !fake_read_body(&server->peer, &statement))
-            return;
-        if (type == 'S') { /* Sync ends a statement */
-            answer(server, &statement);
-            buf_clear(&statement);
-        }
-    }
-}
-
-static void log_in(struct server *server)
-{
-    switch (atomic_load(&server->login)) {
-    case LOGIN_SERVED:
-        serve(server);
-        break;
-    case LOGIN_SHUTTING_DOWN:
-        say_farewell(server, "57P03:the database system is shutting down");
-        break;
-    case LOGIN_BAD_PASSWORD:
-        say_farewell(server, "28P01:password authentication failed");
-        break;
-    case LOGIN_UNANSWERED:
-        atomic_fetch_add(&server->sessions, 1);
-        (void)wait_in_session(server);
-        break;
-    }
-}
-
-static void *server_main(void *self)
-{
-    struct server *server = self;
-    while (!atomic_load(&server->stop)) {
-        struct pollfd fds[] = { { .fd = server->control_fd, .events = POLLIN },
-                                { .fd = server->peer.listen_fd, .events = POLLIN } };
-        CHECK(poll(fds, 2, -1) > 0);
-        eventfd_t ignored;
-        if (fds[0].revents != 0)
-            (void)eventfd_read(server->control_fd, &ignored);
-        if ((fds[1].revents & POLLHUP) != 0) /* it does not listen any more */
-            return NULL;
-        if (fds[1].revents != 0 && fake_accept(&server->peer, NULL))
-            log_in(server);
-        if (server->peer.fd >= 0)
-            fake_cut(&server->peer);
-    }
-    return NULL;
-}
-
-static void server_start(struct server *server, enum login login)
-{
-    static const struct fake_step no_script[] = { { FAKE_END, NULL } };
-    int on = 1;
-    *server = (struct server){ .login = login, .sight = orders_sight, .key = two_columns };
-    CHECK(pthread_mutex_init(&server->lock, NULL) == 0);
-    server->control_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    fake_postgres_begin(&server->peer, no_script);
-    CHECK(pthread_join(server->peer.thread, NULL) == 0);
-    CHECK(setsockopt(server->peer.listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
-    CHECK(pthread_create(&server->thread, NULL, server_main, server) == 0);
-}
-
-static void server_end_session(struct server *server, atomic_bool *how)
-{
-    atomic_store(how, true);
-    (void)eventfd_write(server->control_fd, 1);
-}
-
-static void server_stop(struct server *server)
-{
-    server_end_session(server, &server->stop);
-    CHECK(pthread_join(server->thread, NULL) == 0);
-    (void)close(server->peer.listen_fd);
-    (void)close(server->control_fd);
-    CHECK(pthread_mutex_destroy(&server->lock) == 0);
-}
-
-/* Parse and Bind: the parameter ends what is noted, but for the formats of the results. */
-static bool last_parameter_was(struct server *server, const char *statement, const char *expected)
-{
-    pthread_mutex_lock(&server->lock);
-    bool found = strstr(statement, expected) != NULL;
-    pthread_mutex_unlock(&server->lock);
-    return found;
-}
 
 /* ---- helpers ---- */
 
@@ -202,7 +23,7 @@ static bool last_parameter_was(struct server *server, const char *statement, con
         }                                                                                          \
     } while (false)
 
-static struct watcher *watch(const struct server *server, int64_t interval_ms)
+static struct watcher *watch(const struct fake_sessions *server, int64_t interval_ms)
 {
     const struct watcher_options options = { .conn = fake_options(&server->peer),
                                              .slot = "orders",
@@ -248,12 +69,12 @@ static int64_t now_ms(void)
 
 static void test_nothing_before_the_first_look(void **state UNUSED)
 {
-    struct server server;
+    struct fake_sessions server;
     struct slot_sight sight = { .active_pid = 1 };
     const struct slot_sight nothing = { .exists = false };
     int64_t age_ms = 0;
     char error[ERROR_TEXT_SIZE];
-    server_start(&server, LOGIN_UNANSWERED);
+    fake_sessions_begin(&server, LOGIN_UNANSWERED);
     struct watcher *watcher = watch(&server, 10);
     assert_false(watcher_sight(watcher, &sight, &age_ms));
     assert_memory_equal(&sight, &nothing, sizeof(sight));
@@ -265,15 +86,15 @@ static void test_nothing_before_the_first_look(void **state UNUSED)
     watcher_last_error(watcher, error, sizeof(error));
     assert_string_equal(error, "");
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 static void test_sight(void **state UNUSED)
 {
-    struct server server;
+    struct fake_sessions server;
     struct slot_sight sight;
     int64_t age_ms = -1;
-    server_start(&server, LOGIN_SERVED);
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, 10);
     WAIT_UNTIL(watcher_connected(watcher));
     assert_true(watcher_sight(watcher, &sight, &age_ms));
@@ -291,15 +112,15 @@ static void test_sight(void **state UNUSED)
     assert_in_range(age_ms, 0, FAKE_PATIENCE_MS);
     assert_in_range(watcher_ping_age_ms(watcher), 0, FAKE_PATIENCE_MS);
     assert_true(error_mentions(watcher, ""));
-    assert_true(last_parameter_was(&server, server.last_look, "|orders|"));
+    assert_true(fake_sessions_parameter_was(&server, server.last_look, "orders"));
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 static void test_sight_follows_the_slot(void **state UNUSED)
 {
-    struct server server;
-    server_start(&server, LOGIN_SERVED);
+    struct fake_sessions server;
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, 5);
     WAIT_UNTIL(sees_current(watcher, 0x16B374D900));
     atomic_store(&server.sight, no_sight);
@@ -308,14 +129,14 @@ static void test_sight_follows_the_slot(void **state UNUSED)
     atomic_store(&server.sight, orders_sight);
     WAIT_UNTIL(sees_current(watcher, 0x16B374D900));
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 /* Each look is announced once. */
 static void test_acknowledge(void **state UNUSED)
 {
-    struct server server;
-    server_start(&server, LOGIN_SERVED);
+    struct fake_sessions server;
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(is_readable(watcher_fd(watcher)));
     watcher_acknowledge(watcher);
@@ -324,7 +145,7 @@ static void test_acknowledge(void **state UNUSED)
     /* Asked for a look each minute, it pings each second all the same. */
     assert_true(atomic_load(&server.looks) >= 2);
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 struct reader_thread {
@@ -360,9 +181,9 @@ static void *read_sights(void *self)
 static void test_readers_never_see_a_mixture(void **state UNUSED)
 {
     enum { LOOKS = 500 };
-    struct server server;
+    struct fake_sessions server;
     atomic_bool stop = false;
-    server_start(&server, LOGIN_SERVED);
+    fake_sessions_begin(&server, LOGIN_SERVED);
     atomic_store(&server.alternate, true);
     struct watcher *watcher = watch(&server, 1);
     struct reader_thread readers[6];
@@ -378,7 +199,7 @@ static void test_readers_never_see_a_mixture(void **state UNUSED)
         assert_true(readers[i].firsts > 0 && readers[i].firsts < readers[i].reads);
     }
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 /* ---- keys ---- */
@@ -403,10 +224,10 @@ static uint16_t wait_for_key(struct watcher *watcher, uint32_t oid, struct arena
 
 static void test_key(void **state UNUSED)
 {
-    struct server server;
+    struct fake_sessions server;
     struct slice *names;
     AUTO(struct arena, arena_done) arena = arena_init(0);
-    server_start(&server, LOGIN_SERVED);
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
     assert_int_equal(key_answer(watcher, 16384, &arena, &names), WATCHER_KEY_PENDING);
@@ -415,21 +236,21 @@ static void test_key(void **state UNUSED)
     assert_int_equal(wait_for_key(watcher, 16384, &arena, &names), 2);
     assert_true(slice_is(names[0], "region"));
     assert_true(slice_is(names[1], "id"));
-    assert_true(last_parameter_was(&server, server.last_key, "16384|"));
+    assert_true(fake_sessions_parameter_was(&server, server.last_key, "16384"));
     assert_int_equal(atomic_load(&server.keys), 1);
     /* It was taken. */
     assert_int_equal(key_answer(watcher, 16384, &arena, &names), WATCHER_KEY_PENDING);
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 /* At once, not at the next look, which is a second after the first. */
 static void test_key_is_announced(void **state UNUSED)
 {
-    struct server server;
+    struct fake_sessions server;
     struct slice *names;
     AUTO(struct arena, arena_done) arena = arena_init(0);
-    server_start(&server, LOGIN_SERVED);
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
     watcher_ask_key(watcher, 7);
@@ -441,31 +262,31 @@ static void test_key_is_announced(void **state UNUSED)
         assert_true(now_ms() - asked_ms < BEFORE_THE_NEXT_LOOK_MS);
     }
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 static void test_table_without_key(void **state UNUSED)
 {
-    struct server server;
+    struct fake_sessions server;
     struct slice *names;
     AUTO(struct arena, arena_done) arena = arena_init(0);
-    server_start(&server, LOGIN_SERVED);
+    fake_sessions_begin(&server, LOGIN_SERVED);
     atomic_store(&server.key, no_columns);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     watcher_ask_key(watcher, 4294967295);
     assert_int_equal(wait_for_key(watcher, 4294967295, &arena, &names), 0);
-    assert_true(last_parameter_was(&server, server.last_key, "4294967295|"));
+    assert_true(fake_sessions_parameter_was(&server, server.last_key, "4294967295"));
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 /* A relation whose key changed is asked for again: what was found before is not the answer. */
 static void test_key_is_looked_up_anew(void **state UNUSED)
 {
-    struct server server;
+    struct fake_sessions server;
     struct slice *names;
     AUTO(struct arena, arena_done) arena = arena_init(0);
-    server_start(&server, LOGIN_SERVED);
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     watcher_ask_key(watcher, 7);
     assert_int_equal(wait_for_key(watcher, 7, &arena, &names), 2);
@@ -474,16 +295,16 @@ static void test_key_is_looked_up_anew(void **state UNUSED)
     assert_int_equal(wait_for_key(watcher, 7, &arena, &names), 1);
     assert_true(slice_is(names[0], "sku"));
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 /* The answer to what is not asked any more is dropped when it comes. */
 static void test_another_key_is_asked_meanwhile(void **state UNUSED)
 {
-    struct server server;
+    struct fake_sessions server;
     struct slice *names;
     AUTO(struct arena, arena_done) arena = arena_init(0);
-    server_start(&server, LOGIN_SERVED);
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
     watcher_ask_key(watcher, 7);
@@ -493,18 +314,18 @@ static void test_another_key_is_asked_meanwhile(void **state UNUSED)
     assert_int_equal(key_answer(watcher, 7, &arena, &names), WATCHER_KEY_PENDING);
     assert_int_equal(wait_for_key(watcher, 8, &arena, &names), 1);
     assert_true(slice_is(names[0], "sku"));
-    assert_true(last_parameter_was(&server, server.last_key, "8|"));
+    assert_true(fake_sessions_parameter_was(&server, server.last_key, "8"));
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 /* Nor is it taken for the answer to a later question about the same table. */
 static void test_late_answer_is_not_the_next_one(void **state UNUSED)
 {
-    struct server server;
+    struct fake_sessions server;
     struct slice *names;
     AUTO(struct arena, arena_done) arena = arena_init(0);
-    server_start(&server, LOGIN_SERVED);
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
     int looks = atomic_load(&server.looks);
@@ -519,38 +340,38 @@ static void test_late_answer_is_not_the_next_one(void **state UNUSED)
     assert_int_equal(wait_for_key(watcher, 7, &arena, &names), 1);
     assert_true(slice_is(names[0], "sku"));
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 static void test_key_is_answered_after_a_lost_session(void **state UNUSED)
 {
-    struct server server;
+    struct fake_sessions server;
     struct slice *names;
     AUTO(struct arena, arena_done) arena = arena_init(0);
-    server_start(&server, LOGIN_SERVED);
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
     atomic_store(&server.hold, true);
     watcher_ask_key(watcher, 7);
-    server_end_session(&server, &server.cut);
+    fake_sessions_close(&server, &server.cut);
     WAIT_UNTIL(!watcher_connected(watcher));
     atomic_store(&server.hold, false);
     assert_int_equal(wait_for_key(watcher, 7, &arena, &names), 2);
     assert_int_equal(atomic_load(&server.sessions), 2);
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 /* ---- the session ---- */
 
 static void test_lost_session_is_opened_again(void **state UNUSED)
 {
-    struct server server;
-    server_start(&server, LOGIN_SERVED);
+    struct fake_sessions server;
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
     atomic_store(&server.login, LOGIN_BAD_PASSWORD);
-    server_end_session(&server, &server.cut);
+    fake_sessions_close(&server, &server.cut);
     WAIT_UNTIL(!watcher_connected(watcher));
     WAIT_UNTIL(error_mentions(watcher, "password authentication failed"));
     assert_true(seen(watcher)); /* the last look stays, and ages */
@@ -559,18 +380,18 @@ static void test_lost_session_is_opened_again(void **state UNUSED)
     assert_false(error_mentions(watcher, "password"));
     assert_int_equal(atomic_load(&server.sessions), 2);
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 /* A session that is idle hears of its end at once, not at the next look. */
 static void test_shutdown_is_noticed(void **state UNUSED)
 {
-    struct server server;
-    server_start(&server, LOGIN_SERVED);
+    struct fake_sessions server;
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
     atomic_store(&server.login, LOGIN_SHUTTING_DOWN);
-    server_end_session(&server, &server.terminate);
+    fake_sessions_close(&server, &server.terminate);
     WAIT_UNTIL(!watcher_connected(watcher));
     assert_true(watcher_ping_age_ms(watcher) < BEFORE_THE_NEXT_LOOK_MS);
     WAIT_UNTIL(watcher_shutdown_noticed(watcher));
@@ -580,35 +401,35 @@ static void test_shutdown_is_noticed(void **state UNUSED)
     WAIT_UNTIL(watcher_connected(watcher));
     assert_false(watcher_shutdown_noticed(watcher));
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 static void test_shutdown_that_refuses_connections(void **state UNUSED)
 {
-    struct server server;
-    server_start(&server, LOGIN_SERVED);
+    struct fake_sessions server;
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
     (void)shutdown(server.peer.listen_fd,
                    SHUT_RDWR); /* no longer listens; its port stays its own */
-    server_end_session(&server, &server.terminate);
+    fake_sessions_close(&server, &server.terminate);
     WAIT_UNTIL(watcher_shutdown_noticed(watcher));
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 /* pg_terminate_backend() on the session alone. */
 static void test_terminated_session_is_no_shutdown(void **state UNUSED)
 {
-    struct server server;
-    server_start(&server, LOGIN_SERVED);
+    struct fake_sessions server;
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
-    server_end_session(&server, &server.terminate);
+    fake_sessions_close(&server, &server.terminate);
     WAIT_UNTIL(atomic_load(&server.sessions) == 2 && watcher_connected(watcher));
     assert_false(watcher_shutdown_noticed(watcher));
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 static void test_refusals_that_are_no_shutdown(void **state UNUSED)
@@ -622,16 +443,16 @@ static void test_refusals_that_are_no_shutdown(void **state UNUSED)
         { false, LOGIN_SHUTTING_DOWN, "57P03" }, /* crashed: it recovers */
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct server server;
-        server_start(&server, LOGIN_SERVED);
+        struct fake_sessions server;
+        fake_sessions_begin(&server, LOGIN_SERVED);
         struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
         WAIT_UNTIL(watcher_connected(watcher));
         atomic_store(&server.login, rows[i].login);
-        server_end_session(&server, rows[i].terminate ? &server.terminate : &server.cut);
+        fake_sessions_close(&server, rows[i].terminate ? &server.terminate : &server.cut);
         WAIT_UNTIL(error_mentions(watcher, rows[i].error));
         assert_false(watcher_shutdown_noticed(watcher));
         watcher_stop(watcher);
-        server_stop(&server);
+        fake_sessions_end(&server);
     }
 }
 
@@ -641,8 +462,8 @@ static void test_stops_while_it_waits(void **state UNUSED)
 {
     static const enum login logins[] = { LOGIN_UNANSWERED, LOGIN_SERVED, LOGIN_SHUTTING_DOWN };
     for (size_t i = 0; i < COUNT_OF(logins); i++) {
-        struct server server;
-        server_start(&server, logins[i]);
+        struct fake_sessions server;
+        fake_sessions_begin(&server, logins[i]);
         atomic_store(&server.hold, true);
         struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
         if (logins[i] == LOGIN_SHUTTING_DOWN)
@@ -652,18 +473,18 @@ static void test_stops_while_it_waits(void **state UNUSED)
         int64_t began_ms = now_ms();
         watcher_stop(watcher);
         assert_true(now_ms() - began_ms < 4000); /* every time-out of its own is longer */
-        server_stop(&server);
+        fake_sessions_end(&server);
     }
     watcher_stop(NULL);
 }
 
 static void test_texts_are_copied(void **state UNUSED)
 {
-    struct server server;
+    struct fake_sessions server;
     char host[] = "127.0.0.1", port[8], user[] = "cdc", database[] = "shop", slot[] = "orders",
          mode[] = "disable";
     char *const texts[] = { host, port, user, database, slot, mode };
-    server_start(&server, LOGIN_SHUTTING_DOWN);
+    fake_sessions_begin(&server, LOGIN_SHUTTING_DOWN);
     (void)snprintf(port, sizeof(port), "%s", server.peer.port);
     const struct watcher_options options = {
         .conn = { .host = host,
@@ -682,8 +503,8 @@ static void test_texts_are_copied(void **state UNUSED)
     atomic_store(&server.login, LOGIN_SERVED);
     WAIT_UNTIL(watcher_connected(watcher));
     watcher_stop(watcher);
-    assert_true(last_parameter_was(&server, server.last_look, "|orders|"));
-    server_stop(&server);
+    assert_true(fake_sessions_parameter_was(&server, server.last_look, "orders"));
+    fake_sessions_end(&server);
 }
 
 static bool read_text(const char *directory, const char *name, char *out, size_t size)
@@ -720,9 +541,9 @@ static uint64_t blocked_signals(const char *thread_name)
 
 static void test_thread_has_a_name_and_no_signals(void **state UNUSED)
 {
-    struct server server;
+    struct fake_sessions server;
     sigset_t mine;
-    server_start(&server, LOGIN_SERVED);
+    fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher)); /* a thread that begins has all of them blocked */
     uint64_t blocked = blocked_signals("watcher\n");
@@ -732,7 +553,7 @@ static void test_thread_has_a_name_and_no_signals(void **state UNUSED)
     assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &mine), 0);
     assert_int_equal(sigismember(&mine, SIGTERM), 0);
     watcher_stop(watcher);
-    server_stop(&server);
+    fake_sessions_end(&server);
 }
 
 int main(void)

@@ -76,6 +76,9 @@ static void what_is_wrong_is_said(void **state)
     } rows[] = {
         { { "slto" }, "unknown command slto; did you mean slot?" },
         { { "slot" }, "slot alone is not a command; see pqcdc --help" },
+        { { "--accept-gap" }, "--accept-gap does not go with this command" },
+        { { "slot", "--config", "x" }, "slot alone is not a command; see pqcdc --help" },
+        { { "help", "bogus" }, "unknown command bogus; see pqcdc --help" },
         { { "slot", "stats" }, "slot stats is not a command; see pqcdc --help" },
         { { "run", "--confg", "x" }, "unknown option --confg; did you mean --config?" },
         { { "run", "--config" }, "--config needs a value: --config FILE" },
@@ -98,7 +101,7 @@ static void help_names_every_command_and_every_exit_code(void **state)
 {
     (void)state;
     AUTO(struct buf, buf_done) help = buf_init(65536);
-    arguments_help(NULL, &help);
+    arguments_help(&(struct arguments){ .help = true }, &help);
     const char *text = buf_text(&help);
     static const char *const words[] = { "slot status", "slot drop", "slot create", "config",
                                          "--sink",      "\n  78 ",   "\n  69 " };
@@ -114,10 +117,46 @@ static void help_of_one_command_names_its_own_options_only(void **state)
     assert_true(parse(WORDS("config", "--help"), &arguments, &err));
     assert_true(arguments.help);
     AUTO(struct buf, buf_done) help = buf_init(65536);
-    arguments_help(arguments.command, &help);
+    arguments_help(&arguments, &help);
     assert_non_null(strstr(buf_text(&help), "Usage: pqcdc config"));
     assert_null(strstr(buf_text(&help), "--accept-gap"));
     arguments_done(&arguments);
+}
+
+/* However it is asked for. */
+static void help_is_found_where_it_is_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words[WORDS_MAX];
+        const char *usage, *other; /* `other` is not said */
+    } rows[] = {
+        { { "--help" }, "Usage: pqcdc [COMMAND]", NULL },
+        { { "-h" }, "Usage: pqcdc [COMMAND]", NULL },
+        { { "help" }, "Usage: pqcdc [COMMAND]", NULL },
+        { { "run", "-h" }, "Usage: pqcdc run [OPTIONS]", "--accept-gap" },
+        { { "help", "run" }, "Usage: pqcdc run [OPTIONS]", "--accept-gap" },
+        { { "slot", "--help" }, "Usage: pqcdc slot COMMAND", "--sink" },
+        { { "slot", "-h" }, "\n  slot drop ", "\n  config" },
+        { { "slot", "help" }, "--accept-gap", "\n  run" },
+        { { "help", "slot" }, "Usage: pqcdc slot COMMAND", "--sink" },
+        { { "slot", "create", "help" }, "Usage: pqcdc slot create", "--sink" },
+        { { "slot", "create", "--config", "x", "help" }, "Usage: pqcdc slot create", "--sink" },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct arguments arguments;
+        struct error err;
+        if (!parse(rows[i].words, &arguments, &err))
+            fail_msg("row %zu: %s", i, err.text);
+        assert_true(arguments.help);
+        AUTO(struct buf, buf_done) help = buf_init(65536);
+        arguments_help(&arguments, &help);
+        if (strstr(buf_text(&help), rows[i].usage) == NULL)
+            fail_msg("row %zu: %s", i, buf_text(&help));
+        assert_true(rows[i].other == NULL || strstr(buf_text(&help), rows[i].other) == NULL);
+        assert_non_null(strstr(buf_text(&help), "\n  --help, -h\n"));
+        arguments_done(&arguments);
+    }
 }
 
 static void a_class_of_error_has_its_exit_code(void **state)
@@ -139,6 +178,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(help_names_every_command_and_every_exit_code),
         cmocka_unit_test(help_of_one_command_names_its_own_options_only),
+        cmocka_unit_test(help_is_found_where_it_is_asked_for),
         cmocka_unit_test(a_class_of_error_has_its_exit_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
