@@ -4,7 +4,7 @@
 #define TESTS_UNIT_CONNECTOR_HANDLER_ROOM_H
 
 #include "unit/format/rows.h"
-#include "unit/postgres/fake_postgres.h"
+#include "unit/postgres/fake_sessions.h"
 
 #include "base/text.h"
 #include "connector/handler_builtin.h"
@@ -12,25 +12,9 @@
 enum { ROOM_PATIENCE_TURNS = 20 * 1000 };
 
 /* What the watcher does before a key is asked for: one look at a slot that is not there. */
-#define ROOM_LOOK                                                                                  \
-    { FAKE_GREET, "15.4" }, { FAKE_EXPECT, "pg_replication_slots" },                               \
-    {                                                                                              \
-        FAKE_ROWS, "~|~|~|~|~|~|~|~|~|0/10|~|~"                                                    \
-    }
-/* It looks again after each answer. */
-#define ROOM_KEY(oid, columns)                                                                     \
-    { FAKE_EXPECT, oid }, { FAKE_ROWS, columns }, { FAKE_EXPECT, "pg_replication_slots" },         \
-    {                                                                                              \
-        FAKE_ROWS, "~|~|~|~|~|~|~|~|~|0/10|~|~"                                                    \
-    }
-#define ROOM_END                                                                                   \
-    { FAKE_SILENCE, NULL },                                                                        \
-    {                                                                                              \
-        FAKE_END, NULL                                                                             \
-    }
 
 struct room {
-    struct fake_postgres fake;
+    struct fake_sessions fake;
     bool faked;
     struct handler_builtin_options with; /* may be changed before room_begin() */
     struct topic_route *route;
@@ -77,8 +61,9 @@ static inline int room_setup(void **state)
     return 0;
 }
 
-/* script: of the watcher's session; NULL = it never has one. */
-static inline void room_begin(struct room *room, const struct fake_step *script,
+/* key: columns of the primary key that the watcher's session is told, a line each; NULL = it never
+ * has a session. */
+static inline void room_begin(struct room *room, const char *key,
                               enum topic_route_unmapped unmapped)
 {
     static const struct topic_route_pair pairs[] = { { "public.users", "users-topic" },
@@ -92,11 +77,13 @@ static inline void room_begin(struct room *room, const struct fake_step *script,
                                        .clock = clock_system() };
     if (!topic_route_new(&options, &room->route, &room->err))
         fail_msg("%s", room->err.text);
-    room->faked = script != NULL;
-    if (script != NULL)
-        fake_postgres_begin(&room->fake, script);
-    watcher.conn = fake_options(&room->fake);
-    if (script == NULL)
+    room->faked = key != NULL;
+    if (key != NULL) {
+        fake_sessions_begin(&room->fake, LOGIN_SERVED);
+        atomic_store(&room->fake.key, key);
+    }
+    watcher.conn = fake_options(&room->fake.peer);
+    if (key == NULL)
         watcher.conn.port = "1";
     room->with.watcher = watcher_start(&watcher);
     room->with.route = room->route;
@@ -117,7 +104,7 @@ static inline int room_teardown(void **state)
         room->handler.ops->free(room->handler.self);
     watcher_stop(room->with.watcher);
     if (room->faked)
-        fake_postgres_end(&room->fake);
+        fake_sessions_end(&room->fake);
     topic_route_free(room->route);
     delivery_free(room->with.delivery);
     log_free(room->with.log);

@@ -184,6 +184,7 @@ static void a_line_that_waits_does_not_spin(void **state)
     expect_rest(line, &turns); /* nothing to do */
     line_transaction(line, 100, "a,b");
     LINE_WAIT(atomic_load(&line->status.blocked) == BLOCKED_OUTBOX);
+    line_keepalive(line, 70, true);
     expect_rest(line, &turns); /* bytes in the socket, and no room for them */
     line_ask_to_stop(line);
     LINE_WAIT(atomic_load(&line->stop_noticed));
@@ -290,10 +291,12 @@ static void what_waited_is_sent_before_the_next_is_read(void **state)
     line->handler.boundaries = true;
     atomic_store(&line->handler.holds, CHANGE_COMMIT);
     line_start(line);
+    line_cork(line, true);
     line_begin(line, 100);
     line_commit(line, 100);
     line_begin(line, 200);
     line_commit(line, 200);
+    line_cork(line, false);
     hold_and_release(line, CHANGE_COMMIT);
     line_expect_records(line, 4);
     line_expect_record(line, 1, "100/0", "commit");

@@ -284,6 +284,13 @@ static inline void line_transaction(struct line *line, uint64_t final_lsn, const
     line_commit(line, final_lsn);
 }
 
+/* What is said while it is corked arrives in one piece. */
+static inline void line_cork(const struct line *line, bool corked)
+{
+    int on = corked;
+    CHECK(setsockopt(line->fake.server.fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on)) == 0);
+}
+
 static inline void line_keepalive(struct line *line, uint64_t end, bool reply)
 {
     fake_walsender_send_keepalive(&line->fake, end, BYTES_COMMIT_TIME, reply);

@@ -59,8 +59,10 @@ static void a_stop_does_not_begin_what_is_there_already(void **state)
     struct line *line = *state;
     atomic_store(&line->handler.holds, CHANGE_COMMIT);
     line_start(line);
+    line_cork(line, true);
     line_transaction(line, 100, "a");
     line_transaction(line, 200, "b");
+    line_cork(line, false);
     LINE_WAIT(atomic_load(&line->status.blocked) == BLOCKED_WAIT);
     line_ask_to_stop(line);
     LINE_WAIT(atomic_load(&line->stop_noticed));
