@@ -7,7 +7,8 @@
 #include "change/change.h"
 #include "change/record.h"
 
-/* WAIT: something must be looked up first (a key); call again with the same arguments. */
+/* WAIT: something must be looked up first (a key): the list is as it was; call again with the same
+ * arguments. */
 enum emit { EMIT_OK, EMIT_WAIT, EMIT_FAILED };
 
 struct handler_ops {

@@ -67,9 +67,10 @@ static void a_lost_producer_ends_the_stream_at_once(void **state)
     line_expect_records(line, 1);
     scripted_delivery_say(&line->delivery, DELIVERY_NOTE); /* only a line in the log */
     line_expect_still(line, 0);
+    line_stop_time(line);
     scripted_delivery_say(&line->delivery, DELIVERY_LOST);
     line_expect_no_goodbye(line);
-    line_join(line);
+    line_join_in_no_time(line);
     line_expect_error(line, ERROR_RECONNECT, "_FATAL", "the producer says so");
     assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 0);
 }
@@ -243,12 +244,13 @@ static void what_was_sent_is_waited_for_when_the_server_is_gone(void **state)
     line_transaction(line, 100, "a");
     line_transaction(line, 200, "b");
     line_expect_records(line, 2);
+    line_stop_time(line);
     fake_walsender_cut(&line->fake);
     scripted_delivery_ack(&line->delivery, 0);
     LINE_WAIT(scripted_delivery_read(&line->delivery));
     assert_false(scripted_delivery_abandoned(&line->delivery));
     scripted_delivery_ack(&line->delivery, 1);
-    line_join(line);
+    line_join_in_no_time(line);
     line_expect_error(line, ERROR_RECONNECT, "connection_lost", "");
     assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 210);
     assert_string_equal(line->warning, "");
@@ -265,12 +267,13 @@ static void it_does_not_wait_for_what_will_not_come(void **state)
         line_expect_records(line, (uint32_t)i + 1);
         if (i == 0)
             scripted_delivery_connected(&line->delivery, false);
+        line_stop_time(line);
         fake_walsender_cut(&line->fake);
         if (i == 1)
             scripted_delivery_say(&line->delivery, DELIVERY_LOST);
         else if (i == 2)
             line_ask_to_stop(line);
-        line_join(line);
+        line_join_in_no_time(line);
         fake_assert_contains(line->warning, "what is unconfirmed comes again");
         fake_assert_contains(line->warning, "records_unconfirmed=1");
     }
@@ -330,11 +333,12 @@ static void the_slot_is_kept_until_the_producer_is_quiet(void **state)
     line_transaction(line, 100, "");
     line_expect_flush(line, 110);
     scripted_delivery_unanswered(&line->delivery, true);
+    line_stop_time(line);
     line_row(line, "out of order");
     LINE_WAIT(scripted_delivery_abandoned(&line->delivery));
     assert_int_equal(pthread_tryjoin_np(line->thread, NULL), EBUSY);
     scripted_delivery_unanswered(&line->delivery, false);
-    line_join(line);
+    line_join_in_no_time(line);
     line_expect_error(line, ERROR_HALT, "undecodable", "");
     assert_string_equal(line->warning, "");
 }
@@ -367,10 +371,11 @@ static void a_gate_that_closes_ends_the_stream_at_once(void **state)
     line_transaction(line, 100, "a");
     line_expect_records(line, 1);
     line_expect_still(line, 0);
+    line_stop_time(line);
     atomic_store(&closed, true);
     scripted_delivery_ack(&line->delivery, 0);
     line_expect_no_goodbye(line);
-    line_join(line);
+    line_join_in_no_time(line);
     line_expect_error(line, ERROR_STEP_DOWN, "not_leader", "another replica leads now");
     assert_true(scripted_delivery_abandoned(&line->delivery));
     line_expect_records(line, 1);

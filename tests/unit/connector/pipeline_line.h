@@ -45,7 +45,8 @@ struct line {
     uint64_t allowed, flushed;
     uint64_t position; /* of the next 'w' message */
     atomic_bool stop_noticed;
-    _Atomic int64_t ahead_ms; /* of the real time */
+    _Atomic int64_t ahead_ms;   /* of the real time */
+    _Atomic int64_t stopped_ms; /* when it was stopped; 0 = it goes on */
     _Atomic uint32_t warnings;
     char warning[1024]; /* the last one of the log; once it ended */
 };
@@ -64,12 +65,14 @@ struct line {
 
 /* ---- time ---- */
 
-/* The real one, which a test may move ahead. */
+/* The real one, which a test may move ahead or stop. */
 static inline mono_ms_t line_now(void *self)
 {
     const struct line *line = self;
     struct clock clock = clock_system();
-    return mono_ms_add(clock_now(&clock), atomic_load(&line->ahead_ms));
+    int64_t stopped_ms = atomic_load(&line->stopped_ms);
+    mono_ms_t now = stopped_ms != 0 ? (mono_ms_t){ stopped_ms } : clock_now(&clock);
+    return mono_ms_add(now, atomic_load(&line->ahead_ms));
 }
 
 static inline int64_t line_wall_us(void *self UNUSED)
@@ -82,6 +85,13 @@ static inline void line_skip_time(struct line *line, int64_t skip_ms)
 {
     atomic_fetch_add(&line->ahead_ms, skip_ms);
     scripted_delivery_wake(&line->delivery);
+}
+
+/* From here on nothing happens because time went by. */
+static inline void line_stop_time(struct line *line)
+{
+    struct clock clock = clock_system();
+    atomic_store(&line->stopped_ms, clock_now(&clock).value);
 }
 
 /* ---- the pipeline's thread ---- */
@@ -207,6 +217,14 @@ static inline void line_join(struct line *line)
 {
     CHECK(pthread_join(line->thread, NULL) == 0);
     line->running = false;
+}
+
+/* The same, without patience for who waits for time to go by. */
+static inline void line_join_in_no_time(struct line *line)
+{
+    LINE_WAIT(pthread_tryjoin_np(line->thread, NULL) == 0);
+    line->running = false;
+    atomic_store(&line->stopped_ms, 0);
 }
 
 /* The same, with time that flies: who waits for an answer that does not come gives up soon. */

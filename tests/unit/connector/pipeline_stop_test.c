@@ -103,6 +103,7 @@ static void a_stop_without_a_broker_does_not_wait(void **state)
     scripted_delivery_ack(&line->delivery, 0);
     line_expect_flush(line, 110);
     scripted_delivery_connected(&line->delivery, false);
+    line_stop_time(line);
     line_ask_to_stop(line);
     line_expect_clean_end(line, 110);
     fake_assert_contains(line->warning, "what is unconfirmed comes again");
