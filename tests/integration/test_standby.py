@@ -1,6 +1,10 @@
 """Several workers on one slot: one streams, the others wait and take over."""
 
+import signal
+
 import pytest
+
+from lab.waiting import wait_until
 
 
 @pytest.fixture
@@ -42,6 +46,20 @@ def test_standby_takes_over_when_the_active_is_killed(scenario, pair):
     insert(scenario, "after")
     scenario.settle(standby)
     assert names(scenario) == ["before", "after"]
+
+
+def test_slot_that_only_the_standby_saw_is_never_made_anew(scenario, pair):
+    active, standby = pair
+    standby.signal(signal.SIGSTOP)
+    active.kill()
+    wait_until(lambda: not scenario.slot_row()["active"], "the slot is free")
+    scenario.execute("select pg_drop_replication_slot(%s)", (scenario.slot,))
+    insert(scenario, "in no slot")
+    standby.signal(signal.SIGCONT)
+    assert standby.wait_exit() == 69
+    said = standby.find_log("slot_lost")
+    assert scenario.slot in said["error"] and "--accept-gap" in said["advice"]
+    assert scenario.slot_row() == {}
 
 
 def test_standby_takes_over_when_the_active_is_stopped(scenario, pair):
