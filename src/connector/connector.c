@@ -150,10 +150,9 @@ static bool clean(struct connector *connector)
     return true;
 }
 
-static const struct interrupt *interrupt_of(struct connector *connector, struct interrupt *out)
+static struct interrupt interrupt_of(struct connector *connector)
 {
-    *out = (struct interrupt){ connector->stop_fd, mark_turn, connector };
-    return out;
+    return (struct interrupt){ connector->stop_fd, mark_turn, connector };
 }
 
 /* Each state's work; what happened is the event that it returns. */
@@ -164,9 +163,8 @@ ON_PIPELINE_THREAD static enum life_cycle_event run_starting(struct connector *c
     if (connector->pause_ms > 0 && rest(connector, connector->pause_ms))
         return LIFE_CYCLE_ON_STOP;
     connector->pause_ms = 0;
-    struct interrupt interrupt;
     if (clean(connector) &&
-        session_open(&connector->session, &connector->memory, *interrupt_of(connector, &interrupt),
+        session_open(&connector->session, &connector->memory, interrupt_of(connector),
                      &connector->stream, &connector->error))
         return LIFE_CYCLE_ON_STREAM_OPEN;
     enum life_cycle_event event = event_of(connector->error.class);
@@ -539,11 +537,6 @@ void connector_free(struct connector *connector)
 struct status *connector_status(struct connector *connector)
 {
     return &connector->status;
-}
-
-struct metrics *connector_metrics(struct connector *connector)
-{
-    return connector->metrics;
 }
 
 uint16_t connector_port(const struct connector *connector)

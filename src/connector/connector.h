@@ -57,7 +57,6 @@ void connector_free(struct connector *connector); /* after join, or before start
 CLEANUP_POINTER(struct connector, connector_free)
 
 struct status *connector_status(struct connector *connector);
-struct metrics *connector_metrics(struct connector *connector);
 uint16_t connector_port(const struct connector *connector);        /* of HTTP */
 int64_t connector_alive_age_ms(const struct connector *connector); /* since the loop's last turn */
 /* What keeps it from being ready, or false: it streams, or is a healthy standby. */

@@ -44,6 +44,8 @@ struct pipeline {
 
     mono_ms_t full_since; /* the producer takes nothing though nothing is in flight; 0 = it takes */
 
+    uint64_t bytes_counted; /* of this stream, in the status, which counts all streams */
+
     struct txn txn;
     ticket_t ticket;
 
@@ -406,7 +408,9 @@ static void publish(struct pipeline *pipeline)
     atomic_store_explicit(&status->blocked, pipeline->blocked, memory_order_relaxed);
     atomic_store_explicit(&status->transactions_unconfirmed,
                           ack_tracker_entries(pipeline->with.tracker), memory_order_relaxed);
-    status_store(&status->received_bytes, wal_stream_bytes(pipeline->stream));
+    uint64_t bytes = wal_stream_bytes(pipeline->stream);
+    status_count(&status->received_bytes, bytes - pipeline->bytes_counted);
+    pipeline->bytes_counted = bytes;
 }
 
 ON_PIPELINE_THREAD static void turn(struct pipeline *pipeline)
@@ -612,6 +616,7 @@ enum pipeline_end pipeline_run(struct pipeline *pipeline, struct wal_stream *str
     pipeline->blocked = 0;
     pipeline->has_change = pipeline->stopping = pipeline->ended = false;
     pipeline->notice_counts = false;
+    pipeline->bytes_counted = 0;
     pipeline->more = true;
     pipeline->full_since = (mono_ms_t){ 0 };
     pipeline->error = ERROR_INIT;

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "config/config_docs.h"
 #include "worker/commands.h"
 
 struct parser {
@@ -316,4 +317,8 @@ void arguments_help(const struct arguments *arguments, struct buf *out)
         help_commands(arguments, out);
     help_options(available_options(arguments), out);
     help_exit_codes(out);
+    if (command != NULL && strcmp(command->word, "config") == 0) {
+        buf_append_text(out, "\nConfiguration:\n");
+        config_docs_help(out);
+    }
 }

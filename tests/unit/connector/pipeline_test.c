@@ -224,10 +224,12 @@ static void a_second_run_knows_no_relation_of_the_first(void **state)
     line_expect_records(line, 1);
     fake_walsender_cut(&line->fake);
     line_expect_failure(line, ERROR_RECONNECT, "connection_lost", "");
+    uint64_t bytes = atomic_load(&line->status.received_bytes);
     line_start(line);
     line_begin(line, 200);
     line_row(line, "b");
     line_expect_failure(line, ERROR_HALT, "undecodable", "16400");
+    assert_true(bytes > 0 && atomic_load(&line->status.received_bytes) > bytes); /* of both */
 }
 
 /* A server that was set back sends the same positions again: it must not be told the old ones. */

@@ -119,6 +119,7 @@ static void help_of_one_command_names_its_own_options_only(void **state)
     AUTO(struct buf, buf_done) help = buf_init(65536);
     arguments_help(&arguments, &help);
     assert_non_null(strstr(buf_text(&help), "Usage: pqcdc config"));
+    assert_non_null(strstr(buf_text(&help), "kafka.tableTopicMapping"));
     assert_null(strstr(buf_text(&help), "--accept-gap"));
     arguments_done(&arguments);
 }
