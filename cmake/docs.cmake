@@ -1,7 +1,7 @@
 # Documents that come from tables. The target docs writes them; the tests fail when one drifted, and
 # when the comparison would not notice.
 add_executable(docs_gen ${PROJECT_SOURCE_DIR}/tests/style/docs_gen.c)
-target_link_libraries(docs_gen PRIVATE room_connector)
+target_link_libraries(docs_gen PRIVATE room_connector room_election)
 set_target_properties(docs_gen PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
 add_custom_target(docs)
@@ -19,3 +19,4 @@ endfunction()
 generated_document(configuration configuration.md)
 generated_document(metrics metrics.md)
 generated_document(life_cycle architecture.md)
+generated_document(election failover.md)

@@ -2,7 +2,7 @@
 # becomes the test unit.<room>.<file>. tests/property likewise. Fuzz targets: tests/fuzz/<room>/
 # <name>_fuzz.c with tests/fuzz/corpus/<name>/; without FUZZ they are built with a replay driver.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
-pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls) # libmicrohttpd's
 set(sanitizer_environment
   "ASAN_OPTIONS=detect_leaks=1:abort_on_error=1" "UBSAN_OPTIONS=print_stacktrace=1"
   "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:halt_on_error=1")
@@ -16,6 +16,9 @@ function(room_test tier file)
   add_executable(${target} ${file})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${target} PRIVATE room_${room} PkgConfig::CMOCKA PkgConfig::JANSSON Threads::Threads)
+  if(room MATCHES "^(kube|election)$") # unit/kube/fake_api.h
+    target_link_libraries(${target} PRIVATE PkgConfig::MICROHTTPD PkgConfig::GNUTLS)
+  endif()
   target_compile_definitions(${target} PRIVATE TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   # The checked headers of cmocka predate -Wstrict-prototypes and friends; tests keep the rest.
@@ -36,6 +39,9 @@ foreach(tier unit property)
   endforeach()
 endforeach()
 
+include(tests/property/election/mutants.cmake)
+
+add_custom_target(fuzz_targets)
 file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*/*_fuzz.c)
 foreach(file IN LISTS files)
   room_test(fuzz ${file})
@@ -44,6 +50,7 @@ foreach(file IN LISTS files)
   get_filename_component(stem ${file} NAME_WE)
   string(REGEX REPLACE "_fuzz$" "" stem ${stem})
   set(target fuzz_${room}_${stem})
+  add_dependencies(fuzz_targets ${target})
   if(FUZZ)
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
     set(arguments -runs=0)
@@ -56,6 +63,21 @@ foreach(file IN LISTS files)
   set_tests_properties(fuzz.${room}.${stem} PROPERTIES LABELS fuzz TIMEOUT 300
     ENVIRONMENT "${sanitizer_environment}")
 endforeach()
+
+# ThreadSanitizer must see what is planted, whatever it is told of librdkafka.
+if(TSAN)
+  room_test(tsan ${PROJECT_SOURCE_DIR}/tests/tsan/kafka/planted_race_test.c)
+  target_link_options(tsan_kafka_planted_race PRIVATE -Wl,--wrap=delivery_count_acked)
+  foreach(planted none report callback free)
+    add_test(NAME tsan.planted_${planted} COMMAND tsan_kafka_planted_race ${planted})
+    set_tests_properties(tsan.planted_${planted} PROPERTIES LABELS tsan TIMEOUT 120
+      ENVIRONMENT "${sanitizer_environment}")
+    if(NOT planted STREQUAL "none")
+      set_tests_properties(tsan.planted_${planted} PROPERTIES
+        PASS_REGULAR_EXPRESSION "ThreadSanitizer: data race.*planted_${planted}")
+    endif()
+  endforeach()
+endif()
 
 # Programs for a real PostgreSQL: not ctests, since they need a server; the integration tier runs them.
 file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/integration/*/*_test.c)

@@ -2,19 +2,26 @@
 
 import os
 import re
+import secrets
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from lab import sanitizers, waiting
+from lab.api_faults import ApiFaults
+from lab.kubernetes import ApiServer, Namespace
 from lab.scenario import Scenario
-from lab.servers import Kafka, Postgres
+from lab.servers import Kafka, KafkaCluster, Postgres
+
+pytest_plugins = ["lab.line"]
 
 ROOT = Path(__file__).resolve().parents[1]
 # What a server may skip when only its process, never the machine, is killed.
-TEST_CONF = "fsync = off\ncheckpoint_timeout = 1h\nmax_wal_size = 4GB"
+TEST_CONF = "fsync = off\ncheckpoint_timeout = 1h\nmax_wal_size = 4GB\nmax_prepared_transactions = 10"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +34,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Asked to end, pytest stops the servers as it does at Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.addinivalue_line(
+        "markers", "unsanitized(reason): not with a worker that is built with sanitizers, which cannot pass it"
+    )
+    if worker_of(config).exists():
+        waiting.slow_down(sanitizers.slowness(worker_of(config)))
+
+
+def worker_of(config: pytest.Config) -> Path:
+    return config.getoption("--program")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not worker_of(config).exists() or sanitizers.sanitizer_of(worker_of(config)) is None:
+        return
+    left_out = [item for item in items if item.get_closest_marker("unsanitized")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +60,7 @@ def full(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def program(request: pytest.FixtureRequest) -> Path:
-    path = request.config.getoption("--program")
+    path = worker_of(request.config)
     assert path.exists(), f"{path} is not built"
     return path
 
@@ -44,6 +68,21 @@ def program(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def logs(request: pytest.FixtureRequest) -> Path:
     return request.config.getoption("--logs")
+
+
+@pytest.fixture(scope="session")
+def reports(logs: Path) -> Path:
+    directory = logs / "sanitizers"
+    sanitizers.listen(directory)
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def no_sanitizer_report(reports: Path):
+    """Set up first, so that it looks when all of the test's processes have ended."""
+    yield
+    text = sanitizers.take_reports(reports)
+    assert not text, f"a sanitizer reports:\n{text[:20000]}"
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +104,18 @@ def kafka(state: Path, logs: Path):
 
 
 @pytest.fixture(scope="session")
+def cluster(state: Path, logs: Path):
+    """Three brokers, for the tests that ask for them."""
+    cluster = KafkaCluster(state / "cluster")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        cluster.remove(logs / "cluster")
+
+
+@pytest.fixture(scope="session")
 def postgres(request: pytest.FixtureRequest, state: Path, logs: Path):
     server = Postgres(state / "postgres", request.config.getoption("--pg-major"), TEST_CONF)
     server.start()
@@ -73,28 +124,123 @@ def postgres(request: pytest.FixtureRequest, state: Path, logs: Path):
     server.remove(logs / f"postgres-{server.major}")
 
 
+@pytest.fixture(scope="session")
+def api_server(state: Path, logs: Path):
+    server = ApiServer(state / "kubernetes")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.run("kill")
+        server.remove(logs / "kubernetes")
+
+
 @pytest.fixture
-def say(pytestconfig: pytest.Config):
-    """Prints past pytest's capture: progress of what takes long."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+def api(api_server: ApiServer):
+    """The session's API server; whatever the test does to it, the next one finds it."""
+    yield api_server
+    api_server.mend()
+
+
+@pytest.fixture
+def namespace(api: ApiServer) -> Namespace:
+    """One that nothing is in, and nobody else uses."""
+    return api.namespace(f"test-{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def api_faults(api: ApiServer):
+    """What stands between a client and the API server, and can answer in its place."""
+    with ApiFaults(api) as faults:
+        yield faults
+
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest):
+    """Prints past pytest's capture: progress of what takes long. A process of pytest-xdist has no
+    terminal, but its stderr is the run's."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    name = request.node.name
 
     def write(text: str) -> None:
         with capture.global_and_fixture_disabled():
-            print(f"\n    {text}", end="", flush=True)
+            if hasattr(request.config, "workerinput"):
+                sys.__stderr__.write(f"    {name}: {text}\n")
+            else:
+                print(f"\n    {text}", end="", flush=True)
 
     return write
 
 
 @pytest.fixture
-def scenario(request: pytest.FixtureRequest, postgres: Postgres, kafka: Kafka, program: Path, logs: Path):
-    directory = logs / re.sub(r"\W+", "-", request.node.nodeid).strip("-")
+def own_postgres(request: pytest.FixtureRequest, state: Path, logs: Path):
+    """own_postgres(major, conf, standby_of) -> a server, started, that serves this test alone: empty,
+    or a standby of another one, which must be stopped and has all its replication slots."""
+    servers: list[Postgres] = []
+
+    def start(major: str | None = None, conf: str = "", standby_of: Postgres | None = None) -> Postgres:
+        directory = own_directory(state, "postgres")
+        if standby_of is not None:
+            server = standby_of.standby(directory, conf)
+        else:
+            major = major or request.config.getoption("--pg-major")
+            server = Postgres(directory, major, f"{TEST_CONF}\n{conf}")
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    for number, server in enumerate(servers, 1):
+        server.stop("immediate")
+        server.remove(logs / log_name(request) / f"postgres-{number}")
+
+
+@pytest.fixture
+def scenario_on(request: pytest.FixtureRequest, own_postgres, kafka: Kafka, program: Path, logs: Path):
+    """scenario_on(server, ...) -> a world on that server. Servers of the test's own outlive it."""
+    directory = logs / log_name(request)
     shutil.rmtree(directory, ignore_errors=True)
     counter = request.config.stash.setdefault(COUNTER, [0])
-    counter[0] += 1
-    name = f"test_{os.getpid()}_{counter[0]}"
-    world = Scenario(name, postgres, kafka, program, directory)
-    yield world
-    world.close()
+    worlds: list[Scenario] = []
+
+    def make(server: Postgres, **options) -> Scenario:
+        counter[0] += 1
+        name = f"test_{os.getpid()}_{counter[0]}"
+        worlds.append(Scenario(name, server, options.pop("kafka", kafka), program, directory, **options))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        world.close()
+
+
+@pytest.fixture
+def scenario(scenario_on, postgres: Postgres) -> Scenario:
+    return scenario_on(postgres)
+
+
+def own_directory(parent: Path, prefix: str) -> Path:
+    directory = Path(tempfile.mkdtemp(prefix=f"{prefix}.", dir=parent))
+    directory.chmod(0o755)
+    return directory
+
+
+def log_name(request: pytest.FixtureRequest) -> str:
+    """Of the directory that is this test's own: no other's, although they run at the same time."""
+    return directory_name(request.node.nodeid)
+
+
+def directory_name(nodeid: str) -> str:
+    return re.sub(r"[^\w+.]+", "-", nodeid).strip("-")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Two tests that shared a directory would each clear the other's."""
+    owners: dict[str, str] = {}
+    for item in session.items:
+        other = owners.setdefault(directory_name(item.nodeid), item.nodeid)
+        if other != item.nodeid:
+            raise pytest.UsageError(f"{other} and {item.nodeid} would log to the same directory: rename one")
 
 
 COUNTER = pytest.StashKey[list[int]]()

@@ -94,7 +94,10 @@ PQCDC_PUBLIC bool pqcdc_emit(struct pqcdc_emitter *emitter, const struct pqcdc_r
 PQCDC_PUBLIC bool pqcdc_emit_default(struct pqcdc_emitter *emitter);
 
 /* Called for each row change in commit order; emits zero or more records. False stops the line: the
- * change is not confirmed and comes again after a restart. */
+ * change is not confirmed and comes again after a restart.
+ *
+ * It must make the same records of the same change each time: after a lost connection it is asked
+ * again for the change that was in hand, and as many records as were sent already are left out. */
 typedef bool pqcdc_handler(void *self, const struct pqcdc_message *message,
                            struct pqcdc_emitter *emitter);
 

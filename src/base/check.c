@@ -1,8 +1,17 @@
 #include "base/check.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+void check_abort(const char *text, size_t size)
+{
+    struct pollfd output = { .fd = STDERR_FILENO, .events = POLLOUT };
+    if (poll(&output, 1, 0) == 1 && write(STDERR_FILENO, text, size) < 0)
+        abort();
+    abort();
+}
 
 void check_failed(const char *condition, const char *file, int line)
 {
@@ -13,7 +22,5 @@ void check_failed(const char *condition, const char *file, int line)
         size = (int)sizeof(text) - 1;
         text[size - 1] = '\n';
     }
-    if (size > 0 && write(STDERR_FILENO, text, (size_t)size) < 0)
-        abort();
-    abort();
+    check_abort(text, size > 0 ? (size_t)size : 0);
 }

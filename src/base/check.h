@@ -6,6 +6,8 @@
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H
 
+#include <stddef.h>
+
 #define MUST_CHECK                      __attribute__((warn_unused_result))
 #define PRINTF_LIKE(text_at, values_at) __attribute__((format(printf, text_at, values_at)))
 #define UNUSED                          __attribute__((unused))
@@ -20,7 +22,8 @@
             check_failed(#condition, __FILE__, __LINE__);                                          \
     } while (0)
 
-/* Writes one line to standard error and aborts. Any thread. */
+/* Writes one line to standard error, unless nobody takes it at once, and aborts. Any thread. */
 NORETURN void check_failed(const char *condition, const char *file, int line);
+NORETURN void check_abort(const char *text, size_t size);
 
 #endif

@@ -6,11 +6,14 @@
 #include <limits.h>
 #include <math.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +27,10 @@ struct log {
     struct log_options options;
     atomic_int level;
     _Atomic uint64_t dropped;
+    int write_flags;      /* of pwritev2() */
+    pthread_mutex_t lock; /* one line at a time; below: what it guards */
+    uint64_t dropped_told;
+    bool torn; /* the last line was cut: the next one begins with a line feed */
 };
 
 static const struct {
@@ -36,17 +43,29 @@ static const struct {
     [LOG_ERROR] = { "ERROR", "ERROR" },
 };
 
+/* A file is written to even if that has to wait for the disk; all else must take a line at once. */
+static int write_flags_of(int fd)
+{
+    struct stat about;
+    return fstat(fd, &about) == 0 && S_ISREG(about.st_mode) ? 0 : RWF_NOWAIT;
+}
+
 struct log *log_new(const struct log_options *options)
 {
     struct log *log = memory_alloc(sizeof(*log));
     log->options = *options;
+    log->write_flags = write_flags_of(options->fd);
     atomic_init(&log->level, (int)options->level);
     atomic_init(&log->dropped, 0);
+    CHECK(pthread_mutex_init(&log->lock, NULL) == 0);
     return log;
 }
 
 void log_free(struct log *log)
 {
+    if (log == NULL)
+        return;
+    pthread_mutex_destroy(&log->lock);
     memory_free(log);
 }
 
@@ -236,15 +255,74 @@ static bool would_block(int fd, size_t size)
     return (size_t)used_bytes + size > (size_t)pipe_bytes / 2;
 }
 
-static bool write_line(int fd, struct slice line)
+/* Between our look and our write another process may fill the pipe, so that the write must not wait
+ * either. Kernels before 6.4 do not know that of pipes: theirs is a plain one. */
+static ssize_t write_now(struct log *log, const struct iovec *parts, int count)
 {
-    if (would_block(fd, line.size))
+    for (;;) {
+        ssize_t written = pwritev2(log->options.fd, parts, count, -1, log->write_flags);
+        if (written >= 0)
+            return written;
+        if (errno == EOPNOTSUPP && log->write_flags != 0)
+            log->write_flags = 0;
+        else if (errno != EINTR)
+            return -1;
+    }
+}
+
+static struct iovec part_of(struct slice bytes)
+{
+    return (struct iovec){ (void *)(uintptr_t)bytes.data, bytes.size };
+}
+
+/* A disk that fills up takes the beginning of a line. */
+static bool write_lines(struct log *log, struct slice first, struct slice second)
+{
+    const struct slice lead = { "\n", log->torn ? 1 : 0 };
+    const struct iovec parts[] = { part_of(lead), part_of(first), part_of(second) };
+    size_t size = lead.size + first.size + second.size;
+    if (would_block(log->options.fd, size))
         return false;
-    ssize_t written;
-    do {
-        written = write(fd, line.data, line.size);
-    } while (written < 0 && errno == EINTR);
-    return written == (ssize_t)line.size;
+    ssize_t written = write_now(log, parts, COUNT_OF(parts));
+    if (written <= 0)
+        return false;
+    log->torn = (size_t)written < size;
+    return !log->torn;
+}
+
+static struct buf format_line(const struct log_options *options, enum log_level level,
+                              const char *message, const struct log_field *fields)
+{
+    struct buf line = buf_init(LINE_BYTES);
+    append_head(&line, options, level, message);
+    append_fields(&line, options->format, fields);
+    return line;
+}
+
+/* What nobody took is counted, and told before the first line that is taken again. */
+static bool write_after_dropped(struct log *log, struct slice line)
+{
+    uint64_t dropped = log_dropped_count(log);
+    const struct log_field fields[] = { LOG_UINT("dropped", dropped - log->dropped_told),
+                                        LOG_UINT("dropped_total", dropped),
+                                        { .type = LOG_END } };
+    AUTO(struct buf, buf_done)
+    notice = format_line(&log->options, LOG_WARN, "log lines could not be written", fields);
+    if (!write_lines(log, buf_slice(&notice), line))
+        return false;
+    log->dropped_told = dropped;
+    return true;
+}
+
+static void write_or_drop(struct log *log, struct slice line)
+{
+    pthread_mutex_lock(&log->lock);
+    bool all_told = log_dropped_count(log) == log->dropped_told;
+    bool written = all_told ? write_lines(log, (struct slice){ NULL, 0 }, line)
+                            : write_after_dropped(log, line);
+    if (!written)
+        atomic_fetch_add_explicit(&log->dropped, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&log->lock);
 }
 
 void log_write(struct log *log, enum log_level level, const char *message,
@@ -258,11 +336,8 @@ void log_write(struct log *log, enum log_level level, const char *message,
         return;
     }
     int saved_errno = errno;
-    AUTO(struct buf, buf_done) line = buf_init(LINE_BYTES);
-    append_head(&line, options, level, message);
-    append_fields(&line, options->format, fields);
-    if (!write_line(options->fd, buf_slice(&line)))
-        atomic_fetch_add_explicit(&log->dropped, 1, memory_order_relaxed);
+    AUTO(struct buf, buf_done) line = format_line(options, level, message, fields);
+    write_or_drop(log, buf_slice(&line));
     errno = saved_errno;
 }
 

@@ -3,8 +3,11 @@
  * JSON: {"time":"2026-01-02T03:04:05.678Z","level":"INFO","msg":"...","key":value,...}
  * text: 2026-01-02T03:04:05.678Z INFO  message key=value key="quoted value"
  * Control characters, quotes and bytes that are not UTF-8 are escaped; a field is cut at 4 KiB and
- * a line at 16 KiB. Row data and secrets are never passed here. Any thread; a line that cannot be
- * written (the descriptor is non-blocking or broken) is dropped and counted.
+ * a line at 16 KiB. Row data and secrets are never passed here. Any thread.
+ *
+ * Logging never waits for a reader: a line that a pipe, a terminal or a socket does not take at
+ * once, and one that a full disk does not take, is dropped and counted. The first line that is
+ * taken again is a warning that says how many were dropped.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -195,7 +195,8 @@ static void poll_watches(struct loop *loop, int timeout_ms)
 {
     nfds_t count = fill_polled(loop);
     int ready = poll(loop->polled, count, timeout_ms);
-    CHECK(ready >= 0 || errno == EINTR || errno == EAGAIN);
+    /* The kernel may be short of memory for a moment. */
+    CHECK(ready >= 0 || errno == EINTR || errno == EAGAIN || errno == ENOMEM);
     nfds_t at = 0;
     for (struct loop_watch *watch = loop->watches; watch != NULL; watch = watch->next) {
         short revents = watch->events != 0 ? loop->polled[at++].revents : 0;

@@ -2,16 +2,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/check.h"
 
 static NORETURN void memory_exhausted(void)
 {
     static const char text[] = "pqcdc: out of memory\n";
-    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-        abort();
-    abort();
+    check_abort(text, sizeof(text) - 1);
 }
 
 void *memory_alloc(size_t size_bytes)

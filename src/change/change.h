@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "change/lsn.h"
 #include "change/relation.h"
 #include "change/server_time.h"
@@ -78,5 +79,10 @@ struct change {
 };
 
 const char *change_kind_name(enum change_kind kind); /* "begin", "insert", ... */
+/* Puts the place of what cannot go on before what the error says: kind, table, transaction; returns
+ * false. final_lsn: of the transaction that is open. */
+bool change_prefix(const struct change *change, lsn_t final_lsn, struct error *err);
+/* Begin, rows, truncates, Commit: what a transaction consists of, and always in the same number. */
+bool change_is_item(enum change_kind kind);
 
 #endif

@@ -20,6 +20,9 @@ struct check {
 /* PostgreSQL's own limits: NAMEDATALEN - 1, MaxHeapAttributeNumber. */
 enum { SLOT_NAME_MAX_BYTES = 63, TABLE_COLUMN_MAX = 1600 };
 
+/* Kubernetes': names of objects (RFC 1123 subdomains) and of namespaces (labels). */
+enum { OBJECT_NAME_MAX_BYTES = 253, NAMESPACE_MAX_BYTES = 63 };
+
 #define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
 static const char *where_of(const struct check *check, const char *path)
@@ -250,6 +253,60 @@ static void check_sizes(const struct check *check)
                  check->config->kafka_producer_batch_bytes);
 }
 
+/* Letters and digits at both ends of each part; a part ends at a dot, where those are allowed. */
+static bool is_kubernetes_name(const char *name, bool dots, size_t max_bytes)
+{
+    char before = '.';
+    for (const char *at = name;; before = *at++) {
+        bool edge = *at == '\0' || (dots && *at == '.');
+        if (edge && (before == '.' || before == '-'))
+            return false;
+        if (*at == '\0')
+            return at != name && (size_t)(at - name) <= max_bytes;
+        if (!edge && (strchr("abcdefghijklmnopqrstuvwxyz0123456789-", *at) == NULL ||
+                      (*at == '-' && before == '.')))
+            return false;
+    }
+}
+
+static void check_lease_name(const struct check *check)
+{
+    const char *name = check->config->election_lease_name;
+    const char *space = check->config->election_namespace;
+    if (name != NULL && !is_kubernetes_name(name, true, OBJECT_NAME_MAX_BYTES))
+        complain(check, "election.leaseName",
+                 "expected 1 to 253 of a-z, 0-9, - and ., as names of Kubernetes are; got \"%s\"",
+                 name);
+    if (space != NULL && !is_kubernetes_name(space, false, NAMESPACE_MAX_BYTES))
+        complain(check, "election.namespace",
+                 "expected 1 to 63 of a-z, 0-9 and -, as namespaces are; got \"%s\"", space);
+}
+
+/* As client-go's, and a take-over by the slot shall not wait longer than one look at the Lease. */
+static void check_lease_times(const struct check *check)
+{
+    int64_t grace_ms = check->config->election_takeover_grace_ms;
+    int64_t lease_ms = check->config->election_lease_duration_ms;
+    int64_t renew_ms = check->config->election_renew_deadline_ms;
+    int64_t retry_ms = check->config->election_retry_period_ms;
+    if (lease_ms % 1000 != 0)
+        complain(check, "election.leaseDuration", "expected whole seconds; got %" PRId64 " ms",
+                 lease_ms);
+    if (lease_ms <= renew_ms)
+        complain(check, "election.leaseDuration",
+                 "must be longer than election.renewDeadline (%" PRId64 " ms <= %" PRId64 " ms)",
+                 lease_ms, renew_ms);
+    if (renew_ms * 10 <= retry_ms * 12)
+        complain(check, "election.renewDeadline",
+                 "must be longer than 1.2 times election.retryPeriod (%" PRId64
+                 " ms <= 1.2 * %" PRId64 " ms)",
+                 renew_ms, retry_ms);
+    if (grace_ms >= retry_ms)
+        complain(check, "election.takeoverGraceMs",
+                 "must be shorter than election.retryPeriod (%" PRId64 " ms >= %" PRId64 " ms)",
+                 grace_ms, retry_ms);
+}
+
 void config_check_all(const struct config *config, struct config_problems *problems)
 {
     const struct check check = { config, problems };
@@ -261,4 +318,6 @@ void config_check_all(const struct config *config, struct config_problems *probl
     check_tables(&check);
     check_mapping(&check);
     check_sizes(&check);
+    check_lease_name(&check);
+    check_lease_times(&check);
 }

@@ -1,19 +1,14 @@
 #include "connector/connector.h"
 
-#include <poll.h>
-#include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/backoff.h"
-#include "base/loop.h"
 #include "base/memory.h"
-#include "connector/endpoints.h"
+#include "connector/connector_private.h"
+#include "connector/connector_rest.h"
 #include "connector/handler_builtin.h"
-#include "connector/pipeline.h"
-#include "connector/session.h"
-#include "connector/settings.h"
 #include "connector/slot_only.h"
 #include "kafka/delivery_plain.h"
 
@@ -24,38 +19,9 @@ enum {
     CONNECTOR_RETRY_MAX_MS = 10000,
     CONNECTOR_HALT_FIRST_MS = 5000,
     CONNECTOR_HALT_MAX_MS = 60000,
-    CONNECTOR_WAIT_SLICE_MS = 500,
-};
-
-struct connector {
-    struct connector_options with;
-    struct settings *settings;
-    struct session_options session;
-    struct session_memory memory;
-    struct clock clock;
-    struct gate gate;
-    struct status status;
-    struct metrics *metrics;
-    struct endpoints *endpoints;
-    struct http_server *http;
-
-    struct loop *loop;
-    struct delivery *delivery;
-    struct ack_tracker *tracker;
-    struct watcher *watcher;
-    struct handler handler;
-    struct pipeline *pipeline;
-
-    struct wal_stream *stream; /* while streaming */
-    struct backoff retry, halt;
-    struct error error; /* why the last state ended */
-    struct error fatal; /* why it halted, while it is halted and after it left because of that */
-    int64_t pause_ms;   /* before the next attempt to start */
-    bool dirty;         /* the producer may hold records of a stream that ended */
-
-    int stop_fd, over_fd;
-    bool running;
-    pthread_t thread;
+    CONNECTOR_SLOW_LOOK_MS = 500, /* at the slot, by who does not wait for it */
+    CONNECTOR_LOOKS_IN_GRACE = 6, /* a take-over asks for five within election.takeoverGraceMs */
+    CONNECTOR_LEASED_WAL_SENDER_TIMEOUT_MS = 5000, /* unless configured */
 };
 
 static void signal_fd(int fd)
@@ -63,58 +29,6 @@ static void signal_fd(int fd)
     uint64_t one = 1;
     ssize_t written = write(fd, &one, sizeof(one));
     (void)written; /* a full eventfd is readable already */
-}
-
-static void mark_turn(void *self)
-{
-    struct connector *connector = self;
-    atomic_store(&connector->status.turned_ms, clock_now(&connector->clock).value);
-    atomic_store(&connector->status.started, true);
-}
-
-/* What the Kafka client says while nothing streams. */
-static void log_notes(struct connector *connector)
-{
-    struct delivery_event event;
-    while (delivery_next(connector->delivery, &event)) {
-        if (event.kind == DELIVERY_NOTE || event.kind == DELIVERY_LOST)
-            log_failure(connector->with.log, LOG_WARN, "the Kafka client reports", event.err);
-        if (event.kind == DELIVERY_LOST)
-            connector->dirty = true;
-    }
-}
-
-enum rest { REST_OVER, REST_SEEN, REST_STOP };
-
-/* Waits until the time is over, the watcher has looked again (when asked for), or a stop. */
-static enum rest rest_until(struct connector *connector, mono_ms_t until, bool sights)
-{
-    for (;;) {
-        mark_turn(connector);
-        log_notes(connector);
-        int64_t left = mono_ms_since(until, clock_now(&connector->clock));
-        int64_t slice = left < CONNECTOR_WAIT_SLICE_MS ? left : CONNECTOR_WAIT_SLICE_MS;
-        struct pollfd fds[] = {
-            { .fd = connector->stop_fd, .events = POLLIN },
-            { .fd = sights ? watcher_fd(connector->watcher) : -1, .events = POLLIN },
-        };
-        (void)poll(fds, COUNT_OF(fds), slice > 0 ? (int)slice : 0);
-        if ((fds[0].revents & POLLIN) != 0)
-            return REST_STOP;
-        if ((fds[1].revents & POLLIN) != 0) {
-            watcher_acknowledge(connector->watcher);
-            return REST_SEEN;
-        }
-        if (left <= 0)
-            return REST_OVER;
-    }
-}
-
-/* True: asked to stop. */
-static bool rest(struct connector *connector, int64_t wait_ms)
-{
-    mono_ms_t until = mono_ms_add(clock_now(&connector->clock), wait_ms);
-    return rest_until(connector, until, false) == REST_STOP;
 }
 
 /* What the class of an error means for the connector's life: the one place where it is decided. */
@@ -138,9 +52,14 @@ static enum life_cycle_event event_of(enum error_class class)
     return LIFE_CYCLE_ON_HALT;
 }
 
-/* A new stream begins with a tracker that promises nothing and a producer that holds nothing. */
+/* A new stream begins with a tracker that promises nothing and a producer that holds nothing; one
+ * that goes on keeps both. */
 static bool clean(struct connector *connector)
 {
+    if (pipeline_is_cut(connector->pipeline))
+        return true;
+    /* What was sent was given up, maybe after a halt: no stream may go on behind it. */
+    connector->memory.identity.resume_from = LSN_NONE;
     ack_tracker_restart(connector->tracker);
     if (!connector->dirty)
         return true;
@@ -152,42 +71,69 @@ static bool clean(struct connector *connector)
 
 static struct interrupt interrupt_of(struct connector *connector)
 {
-    return (struct interrupt){ connector->stop_fd, mark_turn, connector };
+    return (struct interrupt){ connector->stop_fd, connector_rest_serve, connector };
 }
 
 /* Each state's work; what happened is the event that it returns. */
 
 ON_PIPELINE_THREAD static enum life_cycle_event run_starting(struct connector *connector)
 {
-    connector->gate.report(connector->gate.self, GATE_STARTING, NULL);
-    if (connector->pause_ms > 0 && rest(connector, connector->pause_ms))
+    connector->phase = GATE_IDLE;
+    if (connector->pause_ms > 0 && connector_rest_pause(connector))
         return LIFE_CYCLE_ON_STOP;
-    connector->pause_ms = 0;
+    connector_rest_abandon(connector);
+    pipeline_begin(connector->pipeline);
     if (clean(connector) &&
         session_open(&connector->session, &connector->memory, interrupt_of(connector),
-                     &connector->stream, &connector->error))
+                     &connector->stream, &connector->error)) {
+        /* A stream that goes on starts where it was cut, another one never does. */
+        CHECK(pipeline_is_cut(connector->pipeline) !=
+              lsn_is_none(connector->memory.identity.resume_from));
         return LIFE_CYCLE_ON_STREAM_OPEN;
+    }
+    connector_rest_abandon(connector);
     enum life_cycle_event event = event_of(connector->error.class);
     if (event != LIFE_CYCLE_ON_FAILED)
         return event;
+    if (strcmp(connector->error.code, "no_resume") == 0) {
+        log_warn(connector->with.log, connector->error.text);
+        return event;
+    }
     status_count(&connector->status.failures, 1);
-    connector->pause_ms = backoff_next_ms(&connector->retry);
+    connector_rest_set_pause(connector, backoff_next_ms(&connector->setbacks.backoff));
     log_failure(connector->with.log, LOG_WARN, "cannot start streaming; trying again",
                 &connector->error);
     status_set_reason(&connector->status, &connector->error);
     return event;
 }
 
+/* Who may lead and finds the slot taken says by whom; once. */
+static void say_busy(struct connector *connector, const struct slot_sight *sight)
+{
+    struct error reason;
+    status_reason(&connector->status, &reason);
+    if (strncmp(reason.code, "slot_", strlen("slot_")) == 0)
+        return;
+    (void)error_set(&reason, ERROR_WAIT, "slot_busy",
+                    "replication slot \"%s\" is read by pid %d (%s)", connector->session.slot,
+                    sight->active_pid, sight->holder[0] != '\0' ? sight->holder : "unknown");
+    log_failure(connector->with.log, LOG_INFO, "waiting for the slot", &reason);
+    status_set_reason(&connector->status, &reason);
+}
+
 /* Free, and seen to be so since we became standby. */
-static bool slot_is_free(struct connector *connector, mono_ms_t since)
+ON_PIPELINE_THREAD static bool slot_is_free(struct connector *connector, mono_ms_t since)
 {
     struct slot_sight sight;
     int64_t age_ms;
     bool seen = watcher_sight(connector->watcher, &sight, &age_ms) &&
                 age_ms < mono_ms_since(clock_now(&connector->clock), since);
-    connector->gate.report(connector->gate.self, GATE_STARTING, seen ? &sight : NULL);
-    return seen && watcher_connected(connector->watcher) && !sight.active && !sight.creating &&
-           connector->gate.may_start(connector->gate.self);
+    if (!seen || !watcher_connected(connector->watcher) ||
+        !connector->gate.may_start(connector->gate.self))
+        return false;
+    if (sight.active || sight.creating)
+        say_busy(connector, &sight);
+    return !sight.active && !sight.creating;
 }
 
 /* The next attempt to start finds out, and says, what is wrong. */
@@ -199,13 +145,23 @@ static void say_blind(struct connector *connector)
                     "the slot cannot be seen: %.900s", reason);
 }
 
-static enum life_cycle_event run_standby(struct connector *connector)
+int64_t connector_look_interval_ms(const struct config *config, bool leased)
 {
-    int64_t interval_ms = connector->settings->config->cdc_slot_slot_activity_checker_interval_ms;
+    int64_t interval_ms = config->cdc_slot_slot_activity_checker_interval_ms;
+    int64_t needed_ms = config->election_takeover_grace_ms / CONNECTOR_LOOKS_IN_GRACE;
+    return leased && needed_ms < interval_ms ? needed_ms : interval_ms;
+}
+
+ON_PIPELINE_THREAD static enum life_cycle_event run_standby(struct connector *connector)
+{
+    int64_t interval_ms =
+        connector_look_interval_ms(connector->settings->config, connector->with.gate != NULL);
     mono_ms_t since = clock_now(&connector->clock), seen = since;
+    connector->phase = GATE_IDLE;
+    watcher_set_interval(connector->watcher, interval_ms);
     for (;;) {
         mono_ms_t until = mono_ms_add(clock_now(&connector->clock), interval_ms);
-        if (rest_until(connector, until, true) == REST_STOP)
+        if (connector_rest_until(connector, until, true) == CONNECTOR_REST_STOP)
             return LIFE_CYCLE_ON_STOP;
         if (slot_is_free(connector, since))
             return LIFE_CYCLE_ON_SLOT_FREE;
@@ -218,43 +174,62 @@ static enum life_cycle_event run_standby(struct connector *connector)
     }
 }
 
+static void note_end(struct connector *connector)
+{
+    connector->cut_at = clock_now(&connector->clock);
+    identity_note_end(&connector->memory.identity, ack_tracker_confirmed(connector->tracker),
+                      pipeline_published(connector->pipeline),
+                      pipeline_received(connector->pipeline), pipeline_is_cut(connector->pipeline));
+}
+
+/* What the end of a stream means, and how long to wait before the next. */
+static enum life_cycle_event judge_end(struct connector *connector, mono_ms_t began)
+{
+    const struct setbacks_place place = { pipeline_received(connector->pipeline),
+                                          pipeline_handed(connector->pipeline) };
+    int64_t lived_ms = mono_ms_since(connector->cut_at, began), pause_ms;
+    if (setbacks_note(&connector->setbacks, place, lived_ms, &connector->error, &pause_ms))
+        backoff_reset(&connector->halt);
+    status_count(&connector->status.failures, 1);
+    status_set_reason(&connector->status, &connector->error);
+    enum life_cycle_event event = event_of(connector->error.class);
+    connector_rest_set_pause(connector, event == LIFE_CYCLE_ON_FAILED ? pause_ms : 0);
+    return event;
+}
+
 ON_PIPELINE_THREAD static enum life_cycle_event run_streaming(struct connector *connector)
 {
     status_set_reason(&connector->status, NULL);
     status_count(&connector->status.stream_starts, 1);
-    connector->gate.report(connector->gate.self, GATE_STREAMING, NULL);
+    watcher_set_interval(connector->watcher, CONNECTOR_SLOW_LOOK_MS);
     connector->dirty = true;
     mono_ms_t began = clock_now(&connector->clock);
     enum pipeline_end end = pipeline_run(connector->pipeline, connector->stream, &connector->error);
     wal_stream_close(connector->stream);
     connector->stream = NULL;
-    connector->memory.last_confirmed =
-        lsn_max(connector->memory.last_confirmed, ack_tracker_confirmed(connector->tracker));
+    note_end(connector);
     if (end == PIPELINE_STOPPED)
         return LIFE_CYCLE_ON_STOP;
-    status_count(&connector->status.failures, 1);
-    status_set_reason(&connector->status, &connector->error);
-    /* A stream that fails at once, again and again, is tried ever more rarely. */
-    if (mono_ms_since(clock_now(&connector->clock), began) >= CONNECTOR_RETRY_MAX_MS) {
-        backoff_reset(&connector->retry);
-        backoff_reset(&connector->halt);
-    }
-    enum life_cycle_event event = event_of(connector->error.class);
-    connector->pause_ms = event == LIFE_CYCLE_ON_FAILED ? backoff_next_ms(&connector->retry) : 0;
-    return event;
+    return judge_end(connector, began);
 }
 
-static enum life_cycle_event run_halted(struct connector *connector)
+ON_PIPELINE_THREAD static enum life_cycle_event run_halted(struct connector *connector)
 {
-    connector->gate.report(connector->gate.self, GATE_STALLED, NULL);
+    /* It may be in no slot any more: what can still be delivered is. */
+    pipeline_abandon(connector->pipeline, ENDING_STREAM_FAILED);
+    connector->phase = GATE_HALTED;
+    connector_rest_tell_gate(connector);
     if (connector->settings->config->cdc_on_halt == CONFIG_ON_HALT_EXIT)
         return LIFE_CYCLE_ON_STOP;
     int64_t wait_ms = backoff_next_ms(&connector->halt);
-    return rest(connector, wait_ms) ? LIFE_CYCLE_ON_STOP : LIFE_CYCLE_ON_RETRY;
+    return connector_rest_for(connector, wait_ms) ? LIFE_CYCLE_ON_STOP : LIFE_CYCLE_ON_RETRY;
 }
 
-static enum life_cycle_event run_stopping(struct connector *connector UNUSED)
+ON_PIPELINE_THREAD static enum life_cycle_event run_stopping(struct connector *connector)
 {
+    pipeline_abandon(connector->pipeline, ENDING_SENT_AWAY);
+    connector->phase = GATE_IDLE;
+    connector_rest_tell_gate(connector);
     return LIFE_CYCLE_ON_ENDED;
 }
 
@@ -320,7 +295,7 @@ static void *run(void *self)
     enum life_cycle_state state = LIFE_CYCLE_STARTING;
     status_set_state(&connector->status, state, clock_wall_us(&connector->clock));
     while (state != LIFE_CYCLE_OVER) {
-        mark_turn(connector);
+        connector_rest_mark_turn(connector);
         connector->error = ERROR_INIT;
         enum life_cycle_event event = run_state(connector, state);
         const struct life_cycle_row *row = life_cycle_find(state, event);
@@ -352,6 +327,23 @@ static bool make_delivery(struct connector *connector, struct error *err)
     return false;
 }
 
+/* With a Lease a frozen leader's slot shall be free long before the Lease is over. */
+static int64_t wal_sender_timeout_ms(const struct connector *connector)
+{
+    const struct config *config = connector->settings->config;
+    bool given = config_origin(config, "cdc.walSenderTimeout") != NULL;
+    return connector->with.gate == NULL || given ? config->cdc_wal_sender_timeout_ms
+                                                 : CONNECTOR_LEASED_WAL_SENDER_TIMEOUT_MS;
+}
+
+/* Who stood still for longer may have lost the slot, or the Lease. */
+static int64_t freeze_limit_ms(const struct connector *connector)
+{
+    int64_t slot_ms = connector->session.wal_sender_timeout_ms;
+    int64_t lease_ms = connector->settings->config->election_renew_deadline_ms;
+    return connector->with.gate != NULL && lease_ms < slot_ms ? lease_ms : slot_ms;
+}
+
 static void make_session(struct connector *connector)
 {
     const struct settings *settings = connector->settings;
@@ -361,7 +353,7 @@ static void make_session(struct connector *connector)
         .publication = settings->publication,
         .slot = config->cdc_slot_name,
         .create_slot = config->cdc_slot_create_if_not_exists,
-        .wal_sender_timeout_ms = config->cdc_wal_sender_timeout_ms,
+        .wal_sender_timeout_ms = wal_sender_timeout_ms(connector),
         .decoding_work_mem = config->cdc_decoding_work_mem,
         .route = settings->route,
         .clock = connector->clock,
@@ -375,10 +367,21 @@ static void make_watcher(struct connector *connector)
     const struct watcher_options options = {
         .conn = connector->settings->conn,
         .slot = connector->session.slot,
+        .publication = connector->session.publication.name,
         .interval_ms = connector->settings->config->cdc_slot_slot_activity_checker_interval_ms,
         .clock = connector->clock,
     };
     connector->watcher = watcher_start(&options);
+}
+
+static void make_teller(struct connector *connector)
+{
+    connector->teller = (struct gate_teller){
+        .gate = connector->gate,
+        .clock = connector->clock,
+        .watcher = connector->watcher,
+        .delivery = connector->delivery,
+    };
 }
 
 static void make_handler(struct connector *connector)
@@ -407,13 +410,16 @@ static void make_pipeline(struct connector *connector)
         .loop = connector->loop,
         .stop_fd = connector->stop_fd,
         .stop_timeout_ms = connector->settings->config->cdc_shutdown_timeout_ms,
+        .freeze_limit_ms = freeze_limit_ms(connector),
         .log = connector->with.log,
         .status = &connector->status,
         .handler = connector->handler,
         .delivery = connector->delivery,
         .tracker = connector->tracker,
         .watcher = connector->watcher,
+        .publication = connector->session.publication.name,
         .gate = connector->gate,
+        .teller = &connector->teller,
     });
 }
 
@@ -430,11 +436,14 @@ bool connector_new(const struct connector_options *options, struct connector **o
     connector->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     CHECK(connector->stop_fd >= 0 && connector->over_fd >= 0);
     uint64_t seed = (uint64_t)clock_wall_us(&connector->clock) ^ (uint64_t)getpid();
-    connector->retry = backoff_init(CONNECTOR_RETRY_FIRST_MS, CONNECTOR_RETRY_MAX_MS, seed);
+    connector->setbacks = setbacks_init(CONNECTOR_RETRY_FIRST_MS, CONNECTOR_RETRY_MAX_MS, seed);
     connector->halt = backoff_init(CONNECTOR_HALT_FIRST_MS, CONNECTOR_HALT_MAX_MS, seed + 1);
     if (!settings_new(options->config, &connector->settings, err) || !make_delivery(connector, err))
         return false;
+    if (options->instance != NULL)
+        settings_set_instance(connector->settings, options->instance);
     make_session(connector);
+    connector->memory.identity.own_name = connector->settings->application_name;
     connector->tracker = ack_tracker_new(CONNECTOR_RING_ENTRIES);
     connector->loop = loop_new(&connector->clock);
     *out_connector = TAKE(connector);
@@ -450,6 +459,7 @@ static bool start_http(struct connector *connector, struct error *err)
         .delivery = delivery_stats(connector->delivery),
         .watcher = connector->watcher,
         .log = connector->with.log,
+        .gate = connector->gate,
         .clock = connector->clock,
         .slot = connector->session.slot,
         .host = config->cdc_host,
@@ -475,9 +485,10 @@ static bool start_http(struct connector *connector, struct error *err)
 bool connector_start(struct connector *connector, struct error *err)
 {
     make_watcher(connector);
+    make_teller(connector);
     make_handler(connector);
     make_pipeline(connector);
-    mark_turn(connector);
+    connector_rest_mark_turn(connector);
     atomic_store(&connector->status.started, false);
     if (!start_http(connector, err))
         return false;

@@ -33,6 +33,7 @@ struct connector_options {
     struct log *log;
     enum connector_sink sink;
     const struct gate *gate; /* NULL: the slot alone decides */
+    const char *instance;    /* a UUID by which the slot's holder is known; NULL: a new one */
     connector_wrap_fn *wrap; /* NULL: the built-in handler */
     void *wrap_self;
     const struct http_route *routes; /* served beside its own */
@@ -40,6 +41,9 @@ struct connector_options {
 };
 
 struct connector;
+
+/* How often a standby looks at the slot; leased: a Lease decides beside it. */
+int64_t connector_look_interval_ms(const struct config *config, bool leased);
 
 /* Errors are ERROR_CONFIG: what the configuration asks for cannot be. Connects to nothing yet. */
 MUST_CHECK bool connector_new(const struct connector_options *options,

@@ -12,13 +12,14 @@ struct metrics_now {
     bool postgres_up, slot_active;
     uint32_t brokers_up, blocked, transactions_unconfirmed;
     uint64_t changes[CHANGE_KIND_COUNT];
-    uint64_t skipped_changes, received_bytes, stream_starts, failures;
+    uint64_t skipped_changes, received_bytes, stream_starts, failures, publication_changes;
     uint64_t records_sent, records_acked, records_refused, bytes_sent;
     uint64_t in_flight_records, in_flight_bytes;
     uint64_t received_lsn, confirmed_lsn;
     uint64_t slot_confirmed_flush, current_lsn, lag_bytes, retained_bytes;
     uint64_t log_dropped;
     double lag_seconds;
+    struct gate_status gate;
 };
 
 struct metrics_row {
@@ -88,6 +89,13 @@ static void read_delivery(const struct endpoints *endpoints, struct metrics_now 
     now->in_flight_bytes = atomic_load(&stats->in_flight_bytes);
 }
 
+/* Between two machines' clocks: where ours is behind, none can be told. */
+static double lag_seconds(const struct status *status)
+{
+    int64_t lag_us = atomic_load(&status->lag_us);
+    return lag_us > 0 ? (double)lag_us / 1e6 : 0;
+}
+
 static void read_now(const struct endpoints *endpoints, struct metrics_now *now)
 {
     const struct status *status = endpoints->with.status;
@@ -98,17 +106,19 @@ static void read_now(const struct endpoints *endpoints, struct metrics_now *now)
         .transactions_unconfirmed = atomic_load(&status->transactions_unconfirmed),
         .skipped_changes = atomic_load(&status->skipped_changes),
         .received_bytes = atomic_load(&status->received_bytes),
+        .publication_changes = watcher_publication_changes(endpoints->with.watcher),
         .stream_starts = atomic_load(&status->stream_starts),
         .failures = atomic_load(&status->failures),
         .received_lsn = atomic_load(&status->received_lsn),
         .confirmed_lsn = atomic_load(&status->confirmed_lsn),
-        .lag_seconds = (double)atomic_load(&status->lag_us) / 1e6,
+        .lag_seconds = lag_seconds(status),
         .log_dropped = log_dropped_count(endpoints->with.log),
     };
     for (int kind = 0; kind < CHANGE_KIND_COUNT; kind++)
         now->changes[kind] = atomic_load(&status->changes[kind]);
     read_delivery(endpoints, now);
     read_slot(endpoints, now);
+    endpoints->with.gate.describe(endpoints->with.gate.self, &now->gate);
 }
 
 /* /metrics */
@@ -283,6 +293,42 @@ static void write_progress(const struct metrics_now *now, struct buf *out)
     field_number(out, "in_flight_bytes", now->in_flight_bytes);
 }
 
+static void write_lease(const struct gate_status *gate, struct buf *out)
+{
+    field(out, "lease");
+    if (!gate->leased) {
+        buf_append_text(out, "null");
+        return;
+    }
+    buf_append_byte(out, '{');
+    field_text(out, "name", gate->lease);
+    field_text(out, "identity", gate->identity);
+    field_bool(out, "leads", gate->leads);
+    field_text(out, "state", gate->state);
+    field_text(out, "holder", gate->holder[0] != '\0' ? gate->holder : NULL);
+    field_text(out, "phase", gate->phase[0] != '\0' ? gate->phase : NULL);
+    field_signed(out, "transitions", gate->transitions);
+    field_signed(out, "terms", gate->terms);
+    field_signed(out, "renewed_age_ms", gate->renewed_age_ms);
+    field_signed(out, "failures", gate->failures);
+    field_text(out, "error", gate->error[0] != '\0' ? gate->error : NULL);
+    buf_append_byte(out, '}');
+}
+
+static void write_publication(const struct endpoints *endpoints, struct buf *out)
+{
+    struct watcher_publication seen;
+    field(out, "publication");
+    if (!watcher_publication(endpoints->with.watcher, &seen)) {
+        buf_append_text(out, "null");
+        return;
+    }
+    buf_append_byte(out, '{');
+    field_bool(out, "exists", seen.sight.exists);
+    field_text(out, "last_change", seen.change[0] != '\0' ? seen.change : NULL);
+    buf_append_byte(out, '}');
+}
+
 static void on_status(void *self, const struct http_request *request UNUSED,
                       struct http_response *response)
 {
@@ -303,8 +349,10 @@ static void on_status(void *self, const struct http_request *request UNUSED,
     field_bool(out, "transaction_open", atomic_load(&endpoints->with.status->transaction_open));
     write_progress(&now, out);
     write_blocked(now.blocked, out);
+    write_lease(&now.gate, out);
     field(out, "slot");
     write_slot(endpoints, out);
+    write_publication(endpoints, out);
     write_tables(endpoints, out);
     buf_append_text(out, "}\n");
 }

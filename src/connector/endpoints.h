@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "connector/gate.h"
 #include "connector/status.h"
 #include "http/http_server.h"
 #include "kafka/delivery.h"
@@ -22,6 +23,7 @@ struct endpoints_options { /* not owned */
     const struct delivery_stats *delivery;
     const struct watcher *watcher;
     const struct log *log;
+    struct gate gate;
     struct clock clock;
     const char *slot;
     const char *host;

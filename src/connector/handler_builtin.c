@@ -129,16 +129,23 @@ static void note_table(struct handler_builtin *handler, struct handler_builtin_t
                  LOG_STR("topic", table->topic), LOG_INT("key_columns", table->plan->key_count));
 }
 
-static bool route(struct handler_builtin *handler, struct relation *relation,
-                  struct handler_builtin_table *table, struct error *err)
+/* The route comes first: a table without a topic needs no key, and must not wait for one. */
+static enum emit fill_table(struct handler_builtin *handler, struct relation *relation,
+                            struct handler_builtin_table *table, struct error *err)
 {
+    struct key_names key = { NULL, 0 };
     if (!topic_route_find(handler->with.route, relation->schema, relation->name, &table->topic,
                           err))
-        return false;
+        return EMIT_FAILED;
+    if (table->topic != NULL && find_key(handler, relation, &key) == EMIT_WAIT)
+        return EMIT_WAIT;
+    if (!table_plan_new(relation, key.names, key.count, &table->plan, err))
+        return EMIT_FAILED;
     table->plan->routed = table->topic != NULL;
-    if (table->topic == NULL)
-        return true;
-    return delivery_topic(handler->with.delivery, table->topic, &table->plan->topic, err);
+    if (table->topic == NULL ||
+        delivery_topic(handler->with.delivery, table->topic, &table->plan->topic, err))
+        return EMIT_OK;
+    return EMIT_FAILED;
 }
 
 enum emit handler_builtin_prepare(void *self, struct relation *relation, struct error *err)
@@ -147,18 +154,11 @@ enum emit handler_builtin_prepare(void *self, struct relation *relation, struct 
     if (relation->attachment != NULL)
         return EMIT_OK;
     arena_reset(&handler->names);
-    struct key_names key = { NULL, 0 };
-    if (find_key(handler, relation, &key) == EMIT_WAIT)
-        return EMIT_WAIT;
-
-    struct table_plan *plan = NULL;
-    if (!table_plan_new(relation, key.names, key.count, &plan, err))
-        return EMIT_FAILED;
     struct handler_builtin_table *table = memory_alloc(sizeof(*table));
-    table->plan = plan;
-    if (!route(handler, relation, table, err)) {
+    enum emit emit = fill_table(handler, relation, table, err);
+    if (emit != EMIT_OK) {
         table_free(table);
-        return EMIT_FAILED;
+        return emit;
     }
     AUTO(char *, memory_free_p) name =
         text_format("%.*s.%.*s", SLICE_ARGS(relation->schema), SLICE_ARGS(relation->name));

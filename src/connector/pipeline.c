@@ -4,56 +4,50 @@
 
 #include "base/fault.h"
 #include "base/memory.h"
+#include "connector/outbox.h"
+#include "connector/publication_notice.h"
+#include "connector/reports.h"
+#include "connector/resume.h"
 #include "connector/source.h"
+#include "connector/wait_notice.h"
+#include "connector/wind_up.h"
 
 enum {
-    PIPELINE_TURN_CHANGES = 2000, /* per turn, so that reports and timers get their share */
-    PIPELINE_OUTBOX_KEEP_BYTES = 1024 * 1024, /* what the outbox keeps after a giant row */
-    PIPELINE_HEARTBEAT_MS = 1000,             /* the gate and the stop are looked at this often */
-    PIPELINE_COPY_DONE_LIMIT_MS = 1000,
-    PIPELINE_QUIET_LIMIT_MS = 1000,  /* for requests of an abandoned producer to be answered */
-    PIPELINE_SETTLE_LIMIT_MS = 5000, /* for what was sent before a failure to be acked */
-    PIPELINE_WAIT_COMPLAIN_MS = 5000,
-    PIPELINE_POLL_MS = 100,
-    PIPELINE_FULL_LIMIT_MS = 5000, /* how long an empty producer may refuse a record */
-};
-
-/* What ended the line says what is still worth doing before it is closed. */
-enum ending {
-    ENDING_STOPPED,       /* flushed, or not worth waiting for */
-    ENDING_CHANGE_FAILED, /* a change cannot go on: the stream and the producer are well */
-    ENDING_STREAM_FAILED, /* the stream is lost, the producer is well */
-    ENDING_RECORD_FAILED, /* the producer refused a record: what was sent before may yet be acked */
-    ENDING_PRODUCER_LOST,
-    ENDING_SENT_AWAY, /* somebody else leads: at once */
+    PIPELINE_TURN_CHANGES = 2048, /* per turn, so that reports and timers get their share */
+    PIPELINE_TURN_LOOK = 64,      /* changes; then the time is looked at */
+    PIPELINE_TURN_MS = 100,
+    PIPELINE_HEARTBEAT_MS = 1000, /* the gate and the stop are looked at this often */
 };
 
 struct pipeline {
     struct pipeline_options with;
     struct source *source;
     struct wal_stream *stream;
-    struct loop_watch *socket_watch, *delivery_watch, *watcher_watch, *stop_watch;
+    struct loop_watch *socket_watch, *delivery_watch, *watcher_watch, *stop_watch, *gate_watch;
     struct loop_timer *status_timer, *stop_timer;
 
-    struct change change; /* in hand: not yet (fully) handled when has_change */
+    struct change change; /* in hand: its records are not all handed over yet, when has_change */
     bool has_change;
+    bool handled;     /* it became records: they are in the outbox */
     bool more;        /* the source may have more without reading the socket */
     unsigned blocked; /* bits of enum blocked */
-    struct arena outbox_arena;
-    struct record_list outbox;
-
-    mono_ms_t full_since; /* the producer takes nothing though nothing is in flight; 0 = it takes */
+    struct outbox outbox;
 
     uint64_t bytes_counted; /* of this stream, in the status, which counts all streams */
 
     struct txn txn;
     ticket_t ticket;
+    struct resume resume;
+    lsn_t received;  /* everything that ends up to here was handed over */
+    lsn_t published; /* nothing that PostgreSQL committed beyond it was handed over */
+    bool cut;        /* the stream was lost; the producer and the tracker go on */
 
-    mono_ms_t wait_since; /* BLOCKED_WAIT began; 0 = it is off or was complained about */
-    bool notice_counts;   /* no shutdown was noticed at some time of this stream */
+    mono_ms_t turned; /* when the last turn began */
+    struct wait_notice wait;
+    struct publication_notice notice;
+    bool notice_counts; /* no shutdown was noticed at some time of this stream */
 
-    bool stopping;
-    bool ended;
+    bool stopping, ended;
     enum ending ending;
     struct error error;
 };
@@ -62,6 +56,13 @@ static void end(struct pipeline *pipeline, enum ending ending)
 {
     pipeline->ended = true;
     pipeline->ending = ending;
+}
+
+/* A connection that is lost is worth a resume; what a person must mend is not. */
+static void end_stream(struct pipeline *pipeline)
+{
+    bool lost = pipeline->error.class == ERROR_RECONNECT || pipeline->error.class == ERROR_RETRY;
+    end(pipeline, lost ? ENDING_STREAM_CUT : ENDING_STREAM_FAILED);
 }
 
 static void block(struct pipeline *pipeline, enum blocked reason, bool on)
@@ -74,31 +75,6 @@ static void block(struct pipeline *pipeline, enum blocked reason, bool on)
 
 /* Steps 6 and 7: delivery reports become progress. */
 
-static void report_one(struct pipeline *pipeline, const struct delivery_event *event)
-{
-    switch (event->kind) {
-    case DELIVERY_ACKED:
-        if (!FAULT(before_track))
-            (void)ack_tracker_done(pipeline->with.tracker, event->ticket);
-        return;
-    case DELIVERY_REFUSED:
-        pipeline->error = *event->err;
-        (void)error_prefix(&pipeline->error, "topic \"%s\"",
-                           delivery_topic_name(pipeline->with.delivery, event->topic));
-        end(pipeline, ENDING_RECORD_FAILED);
-        return;
-    case DELIVERY_LOST:
-        pipeline->error = *event->err;
-        end(pipeline, ENDING_PRODUCER_LOST);
-        return;
-    case DELIVERY_NOTE:
-        log_failure(pipeline->with.log, LOG_WARN, "the Kafka client reports", event->err);
-        return;
-    case DELIVERY_CUT:
-        return;
-    }
-}
-
 /* A full ring blocks between transactions only: the open one must be read to its end. */
 static void block_when_ring_full(struct pipeline *pipeline)
 {
@@ -108,116 +84,99 @@ static void block_when_ring_full(struct pipeline *pipeline)
 
 static void report(struct pipeline *pipeline)
 {
-    struct delivery_event event;
-    while (!pipeline->ended && delivery_next(pipeline->with.delivery, &event))
-        report_one(pipeline, &event);
+    const struct reports reports = {
+        .delivery = pipeline->with.delivery,
+        .tracker = pipeline->with.tracker,
+        .log = pipeline->with.log,
+        .status = pipeline->with.status,
+        .open_lsn = pipeline->txn.final_lsn,
+    };
+    if (pipeline->ended)
+        return;
+    switch (reports_read(&reports, &pipeline->error)) {
+    case REPORTED_ALL:
+        break;
+    case REPORTED_REFUSED:
+        end(pipeline, ENDING_RECORD_FAILED);
+        break;
+    case REPORTED_LOST:
+        end(pipeline, ENDING_PRODUCER_LOST);
+        break;
+    }
     block_when_ring_full(pipeline);
 }
 
 /* Step 5: what a change became goes to the producer; the rest waits in the outbox. */
 
-static bool nothing_in_flight(const struct pipeline *pipeline)
+/* All that became of the change in hand was taken by the producer. */
+static void handed_over(struct pipeline *pipeline)
 {
-    return atomic_load_explicit(&delivery_stats(pipeline->with.delivery)->in_flight_records,
-                                memory_order_relaxed) == 0;
+    enum change_kind kind = pipeline->change.kind;
+    pipeline->has_change = pipeline->handled = false;
+    if (change_is_item(kind))
+        resume_handed(&pipeline->resume);
+    if (kind != CHANGE_COMMIT)
+        return;
+    lsn_t commit_end = pipeline->change.as.commit.end_lsn;
+    resume_closed(&pipeline->resume);
+    (void)ack_tracker_close(pipeline->with.tracker, pipeline->ticket, commit_end);
+    if (lsn_compare(pipeline->published, pipeline->txn.final_lsn) > 0)
+        pipeline->published = lsn_max(pipeline->published, commit_end);
+    pipeline->received = lsn_max(pipeline->received, commit_end);
+    status_store(&pipeline->with.status->received_lsn, pipeline->received.value);
+    status_note_commit(pipeline->with.status,
+                       server_time_unix_us(pipeline->change.as.commit.commit_time),
+                       clock_wall_us(&pipeline->with.clock));
 }
 
-/* FULL with nothing in flight is either a producer that broke, whose event is on its way, or a
- * queue that this record never fits into. */
-static void send_full(struct pipeline *pipeline)
+static void change_failed(struct pipeline *pipeline, enum ending ending)
 {
-    mono_ms_t now = loop_now(pipeline->with.loop);
-    if (pipeline->full_since.value == 0 || !nothing_in_flight(pipeline))
-        pipeline->full_since = now;
-    block(pipeline, BLOCKED_OUTBOX, true);
-    if (mono_ms_since(now, pipeline->full_since) < PIPELINE_FULL_LIMIT_MS)
-        return;
-    (void)error_set(&pipeline->error, ERROR_HALT, "record_never_fits",
-                    "a record does not fit into the empty producer queue");
-    (void)error_advise(&pipeline->error, "raise kafka.maxInFlightBytes above the largest row");
-    end(pipeline, ENDING_RECORD_FAILED);
+    (void)change_prefix(&pipeline->change, pipeline->txn.final_lsn, &pipeline->error);
+    end(pipeline, ending);
 }
 
 static void send(struct pipeline *pipeline)
 {
-    struct record_list *outbox = &pipeline->outbox;
-    while (outbox->sent < outbox->count) {
-        switch (delivery_send(pipeline->with.delivery, &outbox->items[outbox->sent],
-                              pipeline->ticket, &pipeline->error)) {
-        case DELIVERY_OK:
-            outbox->sent++;
-            pipeline->full_since = (mono_ms_t){ 0 };
-            (void)FAULT(after_send);
-            break;
-        case DELIVERY_FULL:
-            send_full(pipeline);
-            return;
-        case DELIVERY_FAILED:
-            (void)error_prefix(&pipeline->error, "transaction at %s",
-                               lsn_text(pipeline->txn.final_lsn).text);
-            end(pipeline, ENDING_RECORD_FAILED);
-            return;
-        }
+    enum outbox_sent sent =
+        outbox_send(&pipeline->outbox, pipeline->with.delivery, pipeline->ticket,
+                    loop_now(pipeline->with.loop), &pipeline->error);
+    block(pipeline, BLOCKED_OUTBOX, sent == OUTBOX_FULL);
+    switch (sent) {
+    case OUTBOX_EMPTY:
+        handed_over(pipeline);
+        return;
+    case OUTBOX_FULL:
+        return;
+    case OUTBOX_FAILED:
+        change_failed(pipeline, ENDING_RECORD_FAILED);
+        return;
     }
-    block(pipeline, BLOCKED_OUTBOX, false);
-    record_list_clear(outbox);
 }
 
 /* Steps 3 and 4: the change in hand becomes records. */
 
 static enum emit handle_begin(struct pipeline *pipeline)
 {
-    const struct change *change = &pipeline->change;
-    pipeline->txn = (struct txn){
-        .xid = change->as.begin.xid,
-        .final_lsn = change->as.begin.final_lsn,
-        .commit_time = change->as.begin.commit_time,
-    };
     const struct handler *handler = &pipeline->with.handler;
-    enum emit emit =
-        handler->ops->begin(handler->self, &pipeline->txn, &pipeline->outbox, &pipeline->error);
-    if (emit == EMIT_OK) {
+    enum emit emit = handler->ops->begin(handler->self, &pipeline->txn, &pipeline->outbox.list,
+                                         &pipeline->error);
+    if (emit == EMIT_OK && !ack_tracker_open(pipeline->with.tracker))
         pipeline->ticket = ack_tracker_begin(pipeline->with.tracker);
-        ack_tracker_add(pipeline->with.tracker, pipeline->ticket, pipeline->outbox.count);
-        atomic_store(&pipeline->with.status->transaction_open, true);
-    }
     return emit;
 }
 
 static enum emit handle_row(struct pipeline *pipeline)
 {
     const struct handler *handler = &pipeline->with.handler;
-    enum emit emit = handler->ops->change(handler->self, &pipeline->txn, &pipeline->change,
-                                          &pipeline->outbox, &pipeline->error);
-    if (emit == EMIT_OK) {
-        pipeline->txn.ordinal++;
-        ack_tracker_add(pipeline->with.tracker, pipeline->ticket, pipeline->outbox.count);
-    }
-    return emit;
-}
-
-static void note_commit(struct pipeline *pipeline)
-{
-    struct status *status = pipeline->with.status;
-    int64_t commit_us = server_time_unix_us(pipeline->change.as.commit.commit_time);
-    status_store(&status->received_lsn, pipeline->change.as.commit.end_lsn.value);
-    atomic_store(&status->commit_time_us, commit_us);
-    atomic_store(&status->lag_us, clock_wall_us(&pipeline->with.clock) - commit_us);
-    atomic_store(&status->transaction_open, false);
+    return handler->ops->change(handler->self, &pipeline->txn, &pipeline->change,
+                                &pipeline->outbox.list, &pipeline->error);
 }
 
 static enum emit handle_commit(struct pipeline *pipeline)
 {
     const struct handler *handler = &pipeline->with.handler;
-    enum emit emit =
-        handler->ops->commit(handler->self, &pipeline->txn, &pipeline->outbox, &pipeline->error);
-    if (emit == EMIT_OK) {
-        ack_tracker_add(pipeline->with.tracker, pipeline->ticket, pipeline->outbox.count);
-        ack_tracker_close(pipeline->with.tracker, pipeline->ticket,
-                          pipeline->change.as.commit.end_lsn);
-        note_commit(pipeline);
-    }
-    return emit;
+    return handler->ops->commit(handler->self, &pipeline->txn, &pipeline->outbox.list,
+                                &pipeline->error);
 }
 
 static enum emit handle_relation(struct pipeline *pipeline)
@@ -231,22 +190,6 @@ static enum emit handle_nothing(struct pipeline *pipeline UNUSED)
     return EMIT_OK;
 }
 
-/* The decoder knows messages, not their order: rows and Commit belong inside Begin and Commit. */
-static bool in_order(struct pipeline *pipeline)
-{
-    static const bool needs_open[CHANGE_KIND_COUNT] = {
-        [CHANGE_COMMIT] = true, [CHANGE_INSERT] = true,   [CHANGE_UPDATE] = true,
-        [CHANGE_DELETE] = true, [CHANGE_TRUNCATE] = true,
-    };
-    enum change_kind kind = pipeline->change.kind;
-    bool open = ack_tracker_open(pipeline->with.tracker);
-    if (open ? kind != CHANGE_BEGIN : !needs_open[kind])
-        return true;
-    return error_set(&pipeline->error, ERROR_HALT, "undecodable",
-                     "%s message %s a transaction; the last one was at %s", change_kind_name(kind),
-                     open ? "inside" : "outside", lsn_text(pipeline->txn.final_lsn).text);
-}
-
 static enum emit (*const handle_kind[CHANGE_KIND_COUNT])(struct pipeline *) = {
     [CHANGE_BEGIN] = handle_begin,    [CHANGE_COMMIT] = handle_commit,
     [CHANGE_ORIGIN] = handle_nothing, [CHANGE_RELATION] = handle_relation,
@@ -255,40 +198,76 @@ static enum emit (*const handle_kind[CHANGE_KIND_COUNT])(struct pipeline *) = {
     [CHANGE_TRUNCATE] = handle_row,   [CHANGE_MESSAGE] = handle_nothing,
 };
 
-static void handle_failed(struct pipeline *pipeline)
+/* The tracker counts records before they are sent; those of an earlier stream it knows. */
+static void count_records(struct pipeline *pipeline)
 {
-    const struct relation *relation = pipeline->change.relation;
-    const char *kind = change_kind_name(pipeline->change.kind);
-    struct lsn_text lsn = lsn_text(pipeline->txn.final_lsn);
-    if (relation != NULL)
-        (void)error_prefix(&pipeline->error, "%s of table %.*s.%.*s, transaction at %s", kind,
-                           SLICE_ARGS(relation->schema), SLICE_ARGS(relation->name), lsn.text);
-    else
-        (void)error_prefix(&pipeline->error, "%s, transaction at %s", kind, lsn.text);
-    end(pipeline, ENDING_CHANGE_FAILED);
+    struct record_list *list = &pipeline->outbox.list;
+    if (list->count == 0)
+        return;
+    list->sent = resume_sent(&pipeline->resume, list->count);
+    ack_tracker_add(pipeline->with.tracker, pipeline->ticket, list->count - list->sent);
+    lsn_t behind_commit = { pipeline->txn.final_lsn.value + 1 };
+    pipeline->published = lsn_max(pipeline->published, behind_commit);
 }
 
 static void handle(struct pipeline *pipeline)
 {
-    if (!in_order(pipeline)) {
-        end(pipeline, ENDING_STREAM_FAILED);
-        return;
-    }
     enum emit emit = handle_kind[pipeline->change.kind](pipeline);
     block(pipeline, BLOCKED_WAIT, emit == EMIT_WAIT);
     switch (emit) {
     case EMIT_OK:
-        pipeline->has_change = false;
+        pipeline->handled = true;
         status_count(&pipeline->with.status->changes[pipeline->change.kind], 1);
         (void)FAULT(after_handle);
+        count_records(pipeline);
         send(pipeline); /* the outbox holds what became of one change, and views its relation */
         return;
     case EMIT_WAIT:
         return;
     case EMIT_FAILED:
-        handle_failed(pipeline);
+        change_failed(pipeline, ENDING_CHANGE_FAILED);
         return;
     }
+}
+
+/* What comes is looked at before it is handled: was it handed over before the stream was lost? */
+
+static void missed(struct pipeline *pipeline, lsn_t came)
+{
+    (void)error_set(&pipeline->error, ERROR_RETRY, "resume_missed",
+                    "the transaction at %s, which was cut, did not come again: at %s it was passed",
+                    lsn_text(pipeline->resume.final_lsn).text, lsn_text(came).text);
+    end(pipeline, ENDING_CHANGE_FAILED);
+}
+
+static bool begin(struct pipeline *pipeline)
+{
+    pipeline->txn = (struct txn){
+        .xid = pipeline->change.as.begin.xid,
+        .final_lsn = pipeline->change.as.begin.final_lsn,
+        .commit_time = pipeline->change.as.begin.commit_time,
+    };
+    atomic_store(&pipeline->with.status->transaction_open, true);
+    if (resume_begin(&pipeline->resume, pipeline->txn.xid, pipeline->txn.final_lsn))
+        return true;
+    missed(pipeline, pipeline->txn.final_lsn);
+    return false;
+}
+
+/* True: the change is new and to be handled. */
+static bool accept(struct pipeline *pipeline)
+{
+    enum change_kind kind = pipeline->change.kind;
+    if (kind == CHANGE_BEGIN && !begin(pipeline))
+        return false;
+    if (!change_is_item(kind))
+        return true;
+    bool skipped = resume_skips(&pipeline->resume);
+    if (skipped && kind == CHANGE_COMMIT) /* no Commit was handed over: fewer items came */
+        missed(pipeline, pipeline->txn.final_lsn);
+    if (kind != CHANGE_BEGIN)
+        pipeline->txn.ordinal = pipeline->resume.seen - 2; /* the first item was the Begin */
+    return !skipped;
 }
 
 /* Steps 1 and 2: the next change, or how far the server is. */
@@ -296,8 +275,12 @@ static void handle(struct pipeline *pipeline)
 static void idle(struct pipeline *pipeline, lsn_t server_end)
 {
     struct ack_tracker *tracker = pipeline->with.tracker;
-    if (!ack_tracker_open(tracker) && !ack_tracker_full(tracker))
+    if (resume_missed(&pipeline->resume, server_end)) {
+        missed(pipeline, server_end);
+    } else if (!pipeline->resume.open && !ack_tracker_full(tracker)) {
         ack_tracker_idle(tracker, server_end);
+        pipeline->received = lsn_max(pipeline->received, server_end);
+    }
 }
 
 ON_PIPELINE_THREAD static void receive(struct pipeline *pipeline)
@@ -305,7 +288,7 @@ ON_PIPELINE_THREAD static void receive(struct pipeline *pipeline)
     struct wal_message message;
     switch (source_next(pipeline->source, &pipeline->change, &message, &pipeline->error)) {
     case PULL_CHANGE:
-        pipeline->has_change = true;
+        pipeline->has_change = accept(pipeline);
         break;
     case PULL_KEEPALIVE:
         idle(pipeline, message.server_end);
@@ -316,10 +299,10 @@ ON_PIPELINE_THREAD static void receive(struct pipeline *pipeline)
     case PULL_END:
         (void)error_set(&pipeline->error, ERROR_RECONNECT, "stream_ended",
                         "the server ended the replication stream");
-        end(pipeline, ENDING_STREAM_FAILED);
+        end_stream(pipeline);
         return;
     case PULL_FAILED:
-        end(pipeline, ENDING_STREAM_FAILED);
+        end_stream(pipeline);
         return;
     }
     if (message.server_end.value > pipeline->with.status->server_lsn)
@@ -336,7 +319,7 @@ ON_PIPELINE_THREAD static void confirm(struct pipeline *pipeline)
     wal_stream_confirm(pipeline->stream, confirmed);
     mono_ms_t next;
     if (!wal_stream_tick(pipeline->stream, &next, &pipeline->error)) {
-        end(pipeline, ENDING_STREAM_FAILED);
+        end_stream(pipeline);
         return;
     }
     if (wal_stream_confirmed(pipeline->stream).value > pipeline->with.status->confirmed_lsn) {
@@ -355,8 +338,9 @@ static void look_at_stop(struct pipeline *pipeline)
     bool between = !ack_tracker_open(pipeline->with.tracker) && !pipeline->has_change;
     block(pipeline, BLOCKED_STOP, between);
     bool flushed = between && ack_tracker_in_flight(pipeline->with.tracker) == 0 &&
-                   pipeline->outbox.count == 0;
-    bool hopeless = !delivery_connected(pipeline->with.delivery) && !nothing_in_flight(pipeline);
+                   pipeline->outbox.list.count == 0;
+    bool hopeless =
+        !delivery_connected(pipeline->with.delivery) && !delivery_idle(pipeline->with.delivery);
     if (flushed || hopeless)
         end(pipeline, ENDING_STOPPED);
 }
@@ -364,7 +348,22 @@ static void look_at_stop(struct pipeline *pipeline)
 static bool has_work(const struct pipeline *pipeline)
 {
     return ack_tracker_in_flight(pipeline->with.tracker) > 0 || pipeline->has_change ||
-           pipeline->outbox.count > 0;
+           pipeline->outbox.list.count > 0;
+}
+
+/* Who slept longer than the server waits for an answer has lost the slot, and somebody else may
+ * have written since: what is queued must not follow that. */
+static void look_at_clock(struct pipeline *pipeline)
+{
+    mono_ms_t now = clock_now(&pipeline->with.clock);
+    int64_t gap_ms = mono_ms_since(now, pipeline->turned);
+    pipeline->turned = now;
+    if (gap_ms <= pipeline->with.freeze_limit_ms)
+        return;
+    (void)error_set(&pipeline->error, ERROR_RECONNECT, "frozen",
+                    "the process stood still for %lld ms, longer than cdc.walSenderTimeout",
+                    (long long)gap_ms);
+    end(pipeline, ENDING_SENT_AWAY);
 }
 
 static void look_at_gate(struct pipeline *pipeline)
@@ -380,24 +379,13 @@ static void look_at_gate(struct pipeline *pipeline)
         /* It waits for our confirmation, which Kafka does not let us give: let it go. */
         (void)error_set(&pipeline->error, ERROR_RECONNECT, "server_shutdown",
                         "PostgreSQL shuts down while changes are not delivered yet");
-        end(pipeline, ENDING_STREAM_FAILED);
+        end_stream(pipeline);
+    } else if (!publication_notice_look(&pipeline->notice, &pipeline->error)) {
+        end(pipeline, ENDING_CHANGE_FAILED);
     }
-}
-
-static void look_at_wait(struct pipeline *pipeline)
-{
-    mono_ms_t now = loop_now(pipeline->with.loop);
-    if ((pipeline->blocked & BLOCKED_WAIT) == 0) {
-        pipeline->wait_since = now;
-    } else if (pipeline->wait_since.value != 0 &&
-               mono_ms_since(now, pipeline->wait_since) >= PIPELINE_WAIT_COMPLAIN_MS) {
-        char reason[ERROR_TEXT_SIZE];
-        watcher_last_error(pipeline->with.watcher, reason, sizeof(reason));
-        log_warn(pipeline->with.log,
-                 "the primary key of a table cannot be looked up: still waiting",
-                 LOG_STR("error", reason[0] != '\0' ? reason : NULL));
-        pipeline->wait_since.value = 0; /* said once */
-    }
+    if (!pipeline->ended)
+        gate_teller_tell(pipeline->with.teller, GATE_STREAMING,
+                         wal_stream_confirmed(pipeline->stream));
 }
 
 static void publish(struct pipeline *pipeline)
@@ -413,20 +401,29 @@ static void publish(struct pipeline *pipeline)
     pipeline->bytes_counted = bytes;
 }
 
+/* A slow handler must not keep the server waiting for an answer. */
+static bool time_is_over(const struct pipeline *pipeline, int left)
+{
+    return left % PIPELINE_TURN_LOOK == 0 &&
+           mono_ms_since(clock_now(&pipeline->with.clock), loop_now(pipeline->with.loop)) >=
+               PIPELINE_TURN_MS;
+}
+
 ON_PIPELINE_THREAD static void turn(struct pipeline *pipeline)
 {
     look_at_gate(pipeline);
-    look_at_wait(pipeline);
+    wait_notice_look(&pipeline->wait, (pipeline->blocked & BLOCKED_WAIT) != 0,
+                     loop_now(pipeline->with.loop));
     report(pipeline);
-    if (!pipeline->ended && pipeline->outbox.count > 0)
+    if (!pipeline->ended && pipeline->has_change && pipeline->handled)
         send(pipeline);
-    if (!pipeline->ended && pipeline->has_change && (pipeline->blocked & BLOCKED_WAIT) != 0)
+    else if (!pipeline->ended && pipeline->has_change)
         handle(pipeline);
 
     for (int left = PIPELINE_TURN_CHANGES; left > 0 && !pipeline->ended && pipeline->more; left--) {
         if (pipeline->stopping)
             look_at_stop(pipeline);
-        if (pipeline->blocked != 0 || pipeline->ended)
+        if (pipeline->blocked != 0 || pipeline->ended || time_is_over(pipeline, left))
             break;
         receive(pipeline);
         if (pipeline->has_change && !pipeline->ended)
@@ -449,18 +446,22 @@ ON_PIPELINE_THREAD static void on_socket(void *self, short revents)
         if ((revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
             (void)error_set(&pipeline->error, ERROR_RECONNECT, "connection_lost",
                             "PostgreSQL closed the replication connection");
-            end(pipeline, ENDING_STREAM_FAILED);
+            end_stream(pipeline);
         }
         return;
     }
     if (!wal_stream_fill(pipeline->stream, &pipeline->error))
-        end(pipeline, ENDING_STREAM_FAILED);
+        end_stream(pipeline);
     pipeline->more = true;
 }
 
+/* A delivery event is there, or a status is due: the turn sees to it. */
 static void on_delivery(void *self UNUSED, short revents UNUSED)
 {
-    /* The turn reads the events. */
+}
+
+static void on_status_due(void *self UNUSED)
+{
 }
 
 static void on_watcher(void *self, short revents UNUSED)
@@ -469,9 +470,10 @@ static void on_watcher(void *self, short revents UNUSED)
     watcher_acknowledge(pipeline->with.watcher);
 }
 
-static void on_status_due(void *self UNUSED)
+static void on_gate(void *self, short revents UNUSED)
 {
-    /* The turn sends it. */
+    struct pipeline *pipeline = self;
+    pipeline->with.gate.acknowledge(pipeline->with.gate.self);
 }
 
 static void on_stop_late(void *self)
@@ -502,6 +504,9 @@ static void watch(struct pipeline *pipeline)
     pipeline->watcher_watch =
         loop_watch_add(loop, watcher_fd(pipeline->with.watcher), POLLIN, on_watcher, pipeline);
     pipeline->stop_watch = loop_watch_add(loop, pipeline->with.stop_fd, POLLIN, on_stop, pipeline);
+    if (pipeline->with.gate.fd >= 0)
+        pipeline->gate_watch =
+            loop_watch_add(loop, pipeline->with.gate.fd, POLLIN, on_gate, pipeline);
     pipeline->status_timer = loop_timer_add(loop, on_status_due, pipeline);
     pipeline->stop_timer = loop_timer_add(loop, on_stop_late, pipeline);
 }
@@ -512,6 +517,7 @@ static void unwatch(struct pipeline *pipeline)
     loop_watch_remove(TAKE(pipeline->delivery_watch));
     loop_watch_remove(TAKE(pipeline->watcher_watch));
     loop_watch_remove(TAKE(pipeline->stop_watch));
+    loop_watch_remove(TAKE(pipeline->gate_watch));
     loop_timer_remove(TAKE(pipeline->status_timer));
     loop_timer_remove(TAKE(pipeline->stop_timer));
 }
@@ -526,64 +532,7 @@ static void wait_for_work(struct pipeline *pipeline)
     loop_watch_set(pipeline->socket_watch, (short)events);
     bool ready = pipeline->more && pipeline->blocked == 0;
     (void)loop_turn(pipeline->with.loop, ready ? 0 : -1);
-}
-
-/* Serves reports until nothing is in flight, the time is over, or it is of no use. */
-static void settle(struct pipeline *pipeline)
-{
-    mono_ms_t until = mono_ms_add(clock_now(&pipeline->with.clock), PIPELINE_SETTLE_LIMIT_MS);
-    struct delivery_event event;
-    while (!nothing_in_flight(pipeline) && delivery_connected(pipeline->with.delivery) &&
-           mono_ms_before(clock_now(&pipeline->with.clock), until)) {
-        while (delivery_next(pipeline->with.delivery, &event)) {
-            if (event.kind == DELIVERY_ACKED)
-                (void)ack_tracker_done(pipeline->with.tracker, event.ticket);
-            else if (event.kind == DELIVERY_LOST || event.kind == DELIVERY_REFUSED)
-                return;
-        }
-        struct pollfd fds[] = {
-            { .fd = delivery_fd(pipeline->with.delivery), .events = POLLIN },
-            { .fd = pipeline->with.stop_fd, .events = POLLIN },
-        };
-        (void)poll(fds, COUNT_OF(fds), PIPELINE_POLL_MS);
-        if ((fds[1].revents & POLLIN) != 0)
-            return;
-    }
-}
-
-/* A live process never frees the slot while its producer can still write: what is queued is purged,
- * and requests on the wire are waited for. */
-static void quiet(struct pipeline *pipeline)
-{
-    struct delivery *delivery = pipeline->with.delivery;
-    delivery_abandon(delivery);
-    mono_ms_t until = mono_ms_add(clock_now(&pipeline->with.clock), PIPELINE_QUIET_LIMIT_MS);
-    struct delivery_event event;
-    for (;;) {
-        while (delivery_next(delivery, &event))
-            ;
-        if (delivery_quiet(delivery))
-            return;
-        if (!mono_ms_before(clock_now(&pipeline->with.clock), until))
-            break;
-        struct pollfd ready = { .fd = delivery_fd(delivery), .events = POLLIN };
-        (void)poll(&ready, 1, PIPELINE_POLL_MS);
-    }
-    log_warn(pipeline->with.log,
-             "requests to Kafka are still unanswered: their records may arrive late");
-}
-
-/* The last word to the server: what is safe. Then it frees the slot. */
-ON_PIPELINE_THREAD static void say_goodbye(struct pipeline *pipeline)
-{
-    wal_stream_confirm(pipeline->stream, ack_tracker_confirmed(pipeline->with.tracker));
-    struct error error = ERROR_INIT;
-    if (!wal_stream_finish(pipeline->stream, PIPELINE_COPY_DONE_LIMIT_MS, &error)) {
-        log_failure(pipeline->with.log, LOG_WARN, "the stream did not end cleanly", &error);
-        return;
-    }
-    status_store(&pipeline->with.status->confirmed_lsn,
-                 wal_stream_confirmed(pipeline->stream).value);
+    look_at_clock(pipeline); /* whatever else woke it */
 }
 
 static void log_what_is_left(const struct pipeline *pipeline)
@@ -596,43 +545,128 @@ static void log_what_is_left(const struct pipeline *pipeline)
                  LOG_BOOL("transaction_cut", cut), LOG_UINT("records_unconfirmed", unconfirmed));
 }
 
-ON_PIPELINE_THREAD static void wind_up(struct pipeline *pipeline)
+/* The outbox views what the next stream forgets: what of it was not sent is made anew there. */
+static void keep_for_resume(struct pipeline *pipeline)
 {
-    enum ending ending = pipeline->ending;
-    if (ending == ENDING_CHANGE_FAILED || ending == ENDING_STREAM_FAILED ||
-        ending == ENDING_RECORD_FAILED)
-        settle(pipeline);
-    quiet(pipeline);
-    if (ending == ENDING_STOPPED || ending == ENDING_CHANGE_FAILED ||
-        ending == ENDING_RECORD_FAILED)
-        say_goodbye(pipeline);
+    const struct record_list *list = &pipeline->outbox.list;
+    resume_cut(&pipeline->resume, list->sent);
+    if (list->count > list->sent)
+        ack_tracker_withdraw(pipeline->with.tracker, pipeline->ticket, list->count - list->sent);
+    pipeline->cut = true;
+    pipeline->ended = false; /* what the producer reports may end it again */
+    log_info(pipeline->with.log, "the stream was lost: what was sent goes on to Kafka",
+             LOG_STR("received", lsn_text(pipeline->received).text),
+             LOG_BOOL("transaction_cut", pipeline->resume.open),
+             LOG_UINT("records_unconfirmed", ack_tracker_in_flight(pipeline->with.tracker)));
+}
+
+ON_PIPELINE_THREAD static void close_line(struct pipeline *pipeline, enum ending ending)
+{
+    const struct wind_up options = {
+        .clock = pipeline->with.clock,
+        .stop_fd = pipeline->with.stop_fd,
+        .log = pipeline->with.log,
+        .status = pipeline->with.status,
+        .delivery = pipeline->with.delivery,
+        .tracker = pipeline->with.tracker,
+        .stream = pipeline->stream,
+        .gate = pipeline->with.gate,
+    };
+    wind_up(&options, ending);
+}
+
+/* Between two streams. */
+
+void pipeline_serve(struct pipeline *pipeline)
+{
+    if (pipeline->cut)
+        report(pipeline);
+}
+
+void pipeline_begin(struct pipeline *pipeline)
+{
+    pipeline->notice.told = watcher_publication_changes(pipeline->with.watcher);
+}
+
+bool pipeline_is_cut(const struct pipeline *pipeline)
+{
+    return pipeline->cut;
+}
+
+lsn_t pipeline_received(const struct pipeline *pipeline)
+{
+    return pipeline->received;
+}
+
+lsn_t pipeline_published(const struct pipeline *pipeline)
+{
+    return pipeline->published;
+}
+
+uint64_t pipeline_handed(const struct pipeline *pipeline)
+{
+    return pipeline->resume.handed;
+}
+
+void pipeline_abandon(struct pipeline *pipeline, enum ending ending)
+{
+    if (!pipeline->cut)
+        return;
+    pipeline->cut = false;
+    close_line(pipeline, ending);
     log_what_is_left(pipeline);
+}
+
+static void begin_anew(struct pipeline *pipeline)
+{
+    pipeline->ended = false;
+    pipeline->error = ERROR_INIT;
+    pipeline->resume = (struct resume){ .open = false };
+    pipeline->received = pipeline->published = LSN_NONE;
+    status_store(&pipeline->with.status->confirmed_lsn, 0);
+}
+
+ON_PIPELINE_THREAD static void attach(struct pipeline *pipeline, struct wal_stream *stream)
+{
+    if (!pipeline->cut)
+        begin_anew(pipeline);
+    pipeline->cut = false;
+    pipeline->stream = stream;
+    pipeline->blocked = 0;
+    pipeline->has_change = pipeline->handled = pipeline->stopping = false;
+    pipeline->notice_counts = false;
+    pipeline->turned = clock_now(&pipeline->with.clock);
+    pipeline->bytes_counted = 0;
+    pipeline->more = true;
+    outbox_clear(&pipeline->outbox);
+    source_attach(pipeline->source, stream);
+}
+
+static void detach(struct pipeline *pipeline)
+{
+    if (pipeline->ending == ENDING_STREAM_CUT)
+        keep_for_resume(pipeline);
+    else
+        log_what_is_left(pipeline);
+    pipeline->stream = NULL;
+    atomic_store(&pipeline->with.status->transaction_open, false);
+    atomic_store(&pipeline->with.status->blocked, 0);
 }
 
 enum pipeline_end pipeline_run(struct pipeline *pipeline, struct wal_stream *stream,
                                struct error *err)
 {
-    pipeline->stream = stream;
-    pipeline->blocked = 0;
-    pipeline->has_change = pipeline->stopping = pipeline->ended = false;
-    pipeline->notice_counts = false;
-    pipeline->bytes_counted = 0;
-    pipeline->more = true;
-    pipeline->full_since = (mono_ms_t){ 0 };
-    pipeline->error = ERROR_INIT;
-    status_store(&pipeline->with.status->confirmed_lsn, 0);
-    record_list_clear(&pipeline->outbox);
-    source_attach(pipeline->source, stream);
+    attach(pipeline, stream);
     watch(pipeline);
     while (!pipeline->ended) {
         turn(pipeline);
         if (!pipeline->ended)
             wait_for_work(pipeline);
     }
+    look_at_clock(pipeline); /* who was frozen in a turn meets a lost connection first */
     unwatch(pipeline);
-    wind_up(pipeline);
-    atomic_store(&pipeline->with.status->transaction_open, false);
-    atomic_store(&pipeline->with.status->blocked, 0);
+    close_line(pipeline, pipeline->ending);
+    detach(pipeline);
     if (pipeline->ending == ENDING_STOPPED)
         return PIPELINE_STOPPED;
     *err = pipeline->error;
@@ -644,8 +678,10 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
     struct pipeline *pipeline = memory_alloc(sizeof(*pipeline));
     pipeline->with = *options;
     pipeline->source = source_new();
-    pipeline->outbox_arena = arena_init(PIPELINE_OUTBOX_KEEP_BYTES);
-    pipeline->outbox.arena = &pipeline->outbox_arena;
+    outbox_init(&pipeline->outbox);
+    pipeline->wait = (struct wait_notice){ .watcher = options->watcher, .log = options->log };
+    pipeline->notice =
+        (struct publication_notice){ options->watcher, options->publication, options->log, 0 };
     return pipeline;
 }
 
@@ -654,7 +690,6 @@ void pipeline_free(struct pipeline *pipeline)
     if (pipeline == NULL)
         return;
     source_free(pipeline->source);
-    record_list_done(&pipeline->outbox);
-    arena_done(&pipeline->outbox_arena);
+    outbox_done(&pipeline->outbox);
     memory_free(pipeline);
 }

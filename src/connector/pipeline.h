@@ -19,14 +19,16 @@
 #ifndef CONNECTOR_PIPELINE_H
 #define CONNECTOR_PIPELINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/thread_role.h"
-#include "connector/gate.h"
+#include "connector/gate_teller.h"
 #include "connector/handler.h"
 #include "connector/status.h"
+#include "connector/wind_up.h"
 #include "kafka/delivery.h"
 #include "postgres/wal_stream.h"
 #include "postgres/watcher.h"
@@ -53,13 +55,16 @@ struct pipeline_options {
     struct loop *loop;       /* not owned, as all below */
     int stop_fd;             /* readable = stop gracefully */
     int64_t stop_timeout_ms; /* how long the open transaction may still take */
+    int64_t freeze_limit_ms; /* who stood still for longer gives up what is queued */
     struct log *log;
     struct status *status;
     struct handler handler;
     struct delivery *delivery;
     struct ack_tracker *tracker;
     struct watcher *watcher;
+    const char *publication; /* that the watcher looks at, or NULL */
     struct gate gate;
+    struct gate_teller *teller;
 };
 
 struct pipeline;
@@ -76,8 +81,29 @@ enum pipeline_end {
  * what was sent is waited for (5 s); the producer is abandoned and its requests on the wire are
  * waited for (1 s); where the stream is well, the server is told what is safe. The stream stays the
  * caller's, to be closed. The delivery must be rebuilt and the tracker restarted before the next
- * run. */
+ * run.
+ *
+ * But when only the connection was lost, nothing is wound up: the pipeline is cut, its producer and
+ * tracker go on. Then either the next stream starts at pipeline_received() and is the same
+ * server's, whom nobody else has read meanwhile, and the run goes on with it; or pipeline_abandon()
+ * comes first. */
 enum pipeline_end pipeline_run(struct pipeline *pipeline, struct wal_stream *stream,
                                struct error *err) ON_PIPELINE_THREAD;
+
+/* A session is being opened for the next run: the publication as it is from now on is what counts.
+ */
+void pipeline_begin(struct pipeline *pipeline);
+bool pipeline_is_cut(const struct pipeline *pipeline);
+/* All of it for what was read since the last start anew; LSN_NONE = nothing.
+ * received: every transaction that ends up to here was handed over whole.
+ * published: nothing of a transaction that was committed at or beyond it was handed over. */
+lsn_t pipeline_received(const struct pipeline *pipeline);
+lsn_t pipeline_published(const struct pipeline *pipeline);
+/* Items of the transaction that was cut (connector/resume.h). */
+uint64_t pipeline_handed(const struct pipeline *pipeline);
+/* While it is cut: reports become progress. A producer that fails is met by the next run. */
+void pipeline_serve(struct pipeline *pipeline) ON_PIPELINE_THREAD;
+/* No resume: winds up as for that ending. Nothing when not cut. */
+void pipeline_abandon(struct pipeline *pipeline, enum ending ending) ON_PIPELINE_THREAD;
 
 #endif

@@ -13,12 +13,38 @@ struct session {
     struct db_conn *sql;         /* ordinary */
     struct db_conn *replication; /* opened when it is needed */
     struct slot_sight sight;
+    bool resuming;
 };
 
 static void session_done(struct session *session)
 {
     db_conn_close(session->sql);
     db_conn_close(session->replication);
+}
+
+static bool may_lead(struct session *session, struct error *err)
+{
+    if (session->with->gate.may_start(session->with->gate.self))
+        return true;
+    static const char why[] = "another replica leads, or nobody can prove that this one does";
+    identity_drop_resume(&session->memory->identity, why);
+    return error_set(err, ERROR_STEP_DOWN, "not_leader", "%s", why);
+}
+
+/* Who led before may know more of the slot than this process. */
+static void recall(struct session *session)
+{
+    const struct gate *gate = &session->with->gate;
+    struct gate_memory memory;
+    if (gate->recall(gate->self, &memory))
+        identity_recall(&session->memory->identity, &memory);
+}
+
+static void remember(struct session *session)
+{
+    const struct gate *gate = &session->with->gate;
+    const struct gate_memory memory = identity_memory(&session->memory->identity);
+    gate->remember(gate->self, &memory);
 }
 
 static bool open_replication(struct session *session, struct error *err)
@@ -34,39 +60,49 @@ static bool open_replication(struct session *session, struct error *err)
 
 /* The slot as it is. */
 
-static bool slot_gone(const struct session *session, struct error *err)
+static bool slot_busy(const struct session *session, struct error *err)
 {
-    error_set(
-        err, ERROR_HALT, "slot_lost",
-        "replication slot \"%s\" is gone; this process confirmed up to %s of it, and what was "
-        "committed since is not in any slot",
-        session->with->slot, lsn_text(session->memory->last_confirmed).text);
-    return error_advise(err,
-                        "find out who dropped it; to go on from now and accept the gap: pqcdc slot "
-                        "create --accept-gap, then restart the worker");
+    const struct slot_sight *sight = &session->sight;
+    if (identity_is_own(&session->memory->identity, sight))
+        return error_set(err, ERROR_WAIT, "slot_held",
+                         "replication slot \"%s\" is still held by our last stream, pid %d, whose "
+                         "end the server has not noticed",
+                         session->with->slot, sight->active_pid);
+    return error_set(err, ERROR_WAIT, "slot_busy", "replication slot \"%s\" is read by pid %d (%s)",
+                     session->with->slot, sight->active_pid,
+                     sight->holder[0] != '\0' ? sight->holder : "unknown");
+}
+
+/* Another replica that led meanwhile does so, and so does who makes the slot anew. */
+static void note_move(const struct session *session)
+{
+    lsn_t before = session->memory->identity.confirmed;
+    lsn_t now = session->sight.confirmed_flush;
+    if (session->sight.exists && !lsn_is_none(before) && lsn_compare(now, before) > 0)
+        log_info(session->with->log,
+                 "the slot was moved on by somebody else, or it was made anew: then what was "
+                 "committed in between is in no slot",
+                 LOG_STR("slot", session->with->slot), LOG_STR("from", lsn_text(before).text),
+                 LOG_STR("to", lsn_text(now).text));
 }
 
 static bool look_at_slot(struct session *session, struct error *err)
 {
     if (!slot_look(session->sql, session->with->slot, &session->sight, err))
         return false;
+    struct identity *identity = &session->memory->identity;
+    note_move(session);
+    if (!identity_check_slot(identity, session->with->slot, &session->sight, err))
+        return false;
     if (!session->sight.exists)
-        return session->memory->slot_seen ? slot_gone(session, err) : true;
+        return true;
     if (!slot_verify(&session->sight, session->with->slot, session->with->conn.database, err))
         return false;
     if (session->sight.creating)
         return error_set(err, ERROR_WAIT, "slot_creating",
                          "replication slot \"%s\" is being created by pid %d", session->with->slot,
                          session->sight.active_pid);
-    session->memory->slot_seen = true;
-    session->memory->last_confirmed =
-        lsn_max(session->memory->last_confirmed, session->sight.confirmed_flush);
-    if (session->sight.active)
-        return error_set(err, ERROR_WAIT, "slot_busy",
-                         "replication slot \"%s\" is read by pid %d (%s)", session->with->slot,
-                         session->sight.active_pid,
-                         session->sight.holder[0] != '\0' ? session->sight.holder : "unknown");
-    return true;
+    return session->sight.active ? slot_busy(session, err) : true;
 }
 
 /* The publication. */
@@ -173,52 +209,41 @@ static bool ensure_slot(struct session *session, struct error *err)
                             session->with->slot);
     }
     lsn_t point;
-    return create_slot(session, &point, err);
+    if (!create_slot(session, &point, err))
+        return false;
+    identity_note_slot(&session->memory->identity, point);
+    return true;
 }
 
 /* The stream. */
 
-/* A server whose WAL ends before what was confirmed of it was restored or is a lagging standby:
- * what it writes next would stand where other changes, already delivered, stood. */
-static bool not_set_back(const struct session *session, const struct db_conn_system *system,
-                         struct error *err)
+static bool may_go_on(const struct session *session, struct error *err)
 {
-    lsn_t confirmed = session->memory->last_confirmed;
-    if (lsn_compare(system->flush_lsn, confirmed) >= 0)
+    if (!session->resuming || !lsn_is_none(session->memory->identity.resume_from))
         return true;
-    error_set(err, ERROR_HALT, "diverged",
-              "the server was set back: its WAL ends at %s, but changes up to %s were delivered",
-              lsn_text(system->flush_lsn).text, lsn_text(confirmed).text);
-    return error_advise(err,
-                        "find out what was restored or failed over; when consumers can bear that "
-                        "delivered changes no longer exist, restart the worker");
+    return error_set(err, ERROR_RETRY, "no_resume",
+                     "the stream cannot go on where it was cut: %s; it starts over from the slot's "
+                     "position, and what was unconfirmed comes again",
+                     session->memory->identity.no_resume);
 }
 
-static bool same_server(struct session *session, struct error *err)
+static lsn_t slot_position(const struct session *session)
 {
-    struct db_conn_system system;
-    if (!db_conn_identify(session->replication, &system, err))
-        return false;
-    char *known = session->memory->system_id;
-    if (known[0] != '\0' && strcmp(known, system.system_id) != 0) {
-        error_set(err, ERROR_HALT, "other_server",
-                  "the server is another one: system identifier %s, before it was %s",
-                  system.system_id, known);
-        return error_advise(err,
-                            "point cdc.host at the right server, or restart the worker when the "
-                            "move was meant");
-    }
-    memcpy(known, system.system_id, sizeof(system.system_id));
-    return not_set_back(session, &system, err);
+    return session->sight.exists ? session->sight.confirmed_flush
+                                 : session->memory->identity.confirmed; /* its consistent point */
 }
 
 ON_PIPELINE_THREAD static bool start_stream(struct session *session, struct wal_stream **out_stream,
                                             struct error *err)
 {
-    if (!open_replication(session, err) || !same_server(session, err))
+    struct identity *identity = &session->memory->identity;
+    if (!open_replication(session, err))
         return false;
-    if (!session->with->gate.may_start(session->with->gate.self))
-        return error_set(err, ERROR_STEP_DOWN, "not_leader", "another replica leads");
+    bool same = identity_check_server(identity, session->replication, err);
+    if (same || err->class == ERROR_HALT)
+        remember(session); /* a server that has diverged has so for every replica */
+    if (!same || !may_go_on(session, err) || !may_lead(session, err))
+        return false;
     (void)FAULT(before_start);
     const struct wal_stream_options options = {
         .slot = session->with->slot,
@@ -227,24 +252,49 @@ ON_PIPELINE_THREAD static bool start_stream(struct session *session, struct wal_
         .status_interval_ms = session->with->wal_sender_timeout_ms / 3,
         .clock = session->with->clock,
     };
-    if (!wal_stream_start(&options, session->replication, LSN_NONE, out_stream, err))
-        return strcmp(err->code, "42704") == 0 ? slot_gone(session, err) : false;
-    session->replication = NULL; /* the stream's now */
-    session->memory->slot_seen = true;
+    lsn_t from = identity->resume_from;
+    identity_note_start(identity, PQbackendPID(session->replication->pg));
+    if (!wal_stream_start(&options, session->replication, from, out_stream, err))
+        return strcmp(err->code, "42704") == 0
+                   ? identity_slot_gone(identity, session->with->slot, err)
+                   : false;
+    session->replication = NULL;    /* the stream's now */
+    if (!may_go_on(session, err)) { /* dropped while START was waited for */
+        wal_stream_close(TAKE(*out_stream));
+        return false;
+    }
+    identity_note_position(identity, lsn_is_none(from) ? slot_position(session) : from);
     return true;
+}
+
+/* What the gate remembers outlives a restart of the worker. */
+static bool advise_forgetting(const struct session *session, struct error *err)
+{
+    static const char *const codes[] = { "slot_lost", "other_server", "diverged" };
+    const char *how = session->with->gate.how_to_forget;
+    for (size_t i = 0; how != NULL && i < COUNT_OF(codes); i++)
+        if (strcmp(err->code, codes[i]) == 0)
+            return error_advise(err, "What the Lease remembers is given up by: %s", how);
+    return false;
 }
 
 bool session_open(const struct session_options *options, struct session_memory *memory,
                   struct interrupt interrupt, struct wal_stream **out_stream, struct error *err)
 {
-    AUTO(struct session,
-         session_done) session = { .with = options, .memory = memory, .interrupt = interrupt };
-    if (!options->gate.may_start(options->gate.self))
-        return error_set(err, ERROR_STEP_DOWN, "not_leader", "another replica leads");
-    return db_conn_open(&options->conn, interrupt, &session.sql, err) &&
-           look_at_slot(&session, err) && ensure_publication(&session, err) &&
-           check_routes(&session, err) && ensure_slot(&session, err) &&
-           start_stream(&session, out_stream, err);
+    AUTO(struct session, session_done) session = {
+        .with = options,
+        .memory = memory,
+        .interrupt = interrupt,
+        .resuming = !lsn_is_none(memory->identity.resume_from),
+    };
+    if (!may_lead(&session, err))
+        return false;
+    recall(&session);
+    return (db_conn_open(&options->conn, interrupt, &session.sql, err) &&
+            look_at_slot(&session, err) && may_go_on(&session, err) &&
+            ensure_publication(&session, err) && check_routes(&session, err) &&
+            ensure_slot(&session, err) && start_stream(&session, out_stream, err)) ||
+           advise_forgetting(&session, err);
 }
 
 /* pqcdc slot create */
@@ -281,7 +331,7 @@ static bool loses_nothing(struct session *session, struct error *err)
 bool session_create_slot(const struct session_options *options, struct interrupt interrupt,
                          bool accept_gap, lsn_t *out_consistent_point, struct error *err)
 {
-    struct session_memory memory = { .slot_seen = false };
+    struct session_memory memory = { .mapping_noted = false };
     AUTO(struct session,
          session_done) session = { .with = options, .memory = &memory, .interrupt = interrupt };
     return db_conn_open(&options->conn, interrupt, &session.sql, err) &&

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "connector/gate.h"
+#include "connector/identity.h"
 #include "format/topic_route.h"
 #include "postgres/db_conn.h"
 #include "postgres/publication.h"
@@ -27,16 +28,16 @@ struct session_options {
     struct log *log;
 };
 
-/* What this process knows of the slot: a slot that was seen and is gone is a gap, not a beginning.
- */
+/* What is known from one session to the next. */
 struct session_memory {
-    bool slot_seen;
+    struct identity identity;
     bool mapping_noted; /* entries of the mapping that no published table has: said once */
-    lsn_t last_confirmed;
-    char system_id[24];
 };
 
-/* On success *out_stream streams from the slot's position. ERROR_WAIT or ERROR_STEP_DOWN: somebody
+/* On success *out_stream streams from identity.resume_from, where that is set (a stream was cut and
+ * is to be resumed), else from the slot's position. A resume that is not to be had any more clears
+ * identity.resume_from and fails: nothing is started before what was sent is abandoned; the error
+ * is ERROR_RETRY "no_resume" when nothing else is wrong. ERROR_WAIT or ERROR_STEP_DOWN: somebody
  * else has the slot or leads: be standby. */
 MUST_CHECK bool session_open(const struct session_options *options, struct session_memory *memory,
                              struct interrupt interrupt, struct wal_stream **out_stream,

@@ -2,12 +2,12 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/uuid.h"
 
 /* The configuration itself is limited to that. */
 enum { SETTINGS_BROKERS_LIMIT_BYTES = 1024 * 1024 };
@@ -19,21 +19,11 @@ _Static_assert((int)CONFIG_OPERATION_TRUNCATE == (int)PUBLICATION_TRUNCATE &&
                    (int)CONFIG_OPERATION_INSERT == (int)PUBLICATION_INSERT,
                "operation bits of the configuration are those of the publication");
 
-/* A random UUID (RFC 9562, version 4) behind "pqcdc:", so that a slot's holder can be recognised.
- */
-static void name_application(struct settings *settings)
+/* So that a slot's holder can be recognised. */
+void settings_set_instance(struct settings *settings, const char *uuid)
 {
-    unsigned char bytes[16] = { 0 };
-    CHECK(getrandom(bytes, sizeof(bytes), 0) == (ssize_t)sizeof(bytes));
-    bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
-    bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
-    char *out = settings->application_name;
-    size_t at = (size_t)snprintf(out, sizeof(settings->application_name), "pqcdc:");
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
-        at += (size_t)snprintf(out + at, sizeof(settings->application_name) - at, "%s%02x", dash,
-                               bytes[i]);
-    }
+    (void)snprintf(settings->application_name, sizeof(settings->application_name), "pqcdc:%s",
+                   uuid);
 }
 
 static void set_conn(struct settings *settings)
@@ -181,7 +171,9 @@ static struct settings *fill(const struct config *config)
 {
     struct settings *settings = memory_alloc(sizeof(*settings));
     settings->config = config;
-    name_application(settings);
+    char uuid[UUID_TEXT_SIZE];
+    uuid_random(uuid);
+    settings_set_instance(settings, uuid);
     set_conn(settings);
     set_publication(settings);
     set_producer(settings);

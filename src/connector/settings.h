@@ -44,6 +44,8 @@ MUST_CHECK bool settings_check(const struct config *config, struct config_proble
 /* ERROR_CONFIG: the first of those problems. */
 MUST_CHECK bool settings_new(const struct config *config, struct settings **out_settings,
                              struct error *err);
+/* The UUID behind "pqcdc:" in application_name, instead of a random one. */
+void settings_set_instance(struct settings *settings, const char *uuid);
 void settings_free(struct settings *settings); /* NULL allowed */
 CLEANUP_POINTER(struct settings, settings_free)
 

@@ -19,8 +19,9 @@ struct source;
 
 struct source *source_new(void);
 void source_free(struct source *source);
-/* A new stream (not owned): forgets relations. */
+/* A new stream (not owned): forgets relations, and that a transaction is open. */
 void source_attach(struct source *source, struct wal_stream *stream) ON_PIPELINE_THREAD;
+/* What comes out is in order: rows and Commit inside Begin and Commit. */
 enum pull source_next(struct source *source, struct change *out_change,
                       struct wal_message *out_message, struct error *err) ON_PIPELINE_THREAD;
 

@@ -1,5 +1,6 @@
 #include "connector/status.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -33,6 +34,13 @@ void status_set_state(struct status *status, enum life_cycle_state state, int64_
 enum life_cycle_state status_state(const struct status *status)
 {
     return (enum life_cycle_state)atomic_load(&status->state);
+}
+
+void status_note_commit(struct status *status, int64_t commit_us, int64_t now_us)
+{
+    atomic_store(&status->commit_time_us, commit_us);
+    atomic_store(&status->lag_us, now_us - commit_us);
+    atomic_store(&status->transaction_open, false);
 }
 
 void status_set_reason(struct status *status, const struct error *reason)
@@ -73,4 +81,20 @@ struct status_table *status_table_find(struct status *status, const char *name, 
     table->topic_id = topic_id;
     atomic_store(&status->tables, table);
     return table;
+}
+
+void status_tables_of_topic(const struct status *status, const char *topic, char *out, size_t size)
+{
+    enum { NAMED = 3 };
+    size_t used = 0, found = 0;
+    out[0] = '\0';
+    for (const struct status_table *table = atomic_load(&status->tables); table != NULL;
+         table = table->next) {
+        if (table->topic == NULL || strcmp(table->topic, topic) != 0 || ++found > NAMED)
+            continue;
+        int more = snprintf(out + used, size - used, "%s%s", found > 1 ? ", " : "", table->name);
+        used = used + (size_t)more < size ? used + (size_t)more : size - 1;
+    }
+    if (found > NAMED)
+        snprintf(out + used, size - used, " and %zu more", found - NAMED);
 }

@@ -54,6 +54,8 @@ struct status {
 void status_init(struct status *status);
 void status_done(struct status *status);
 
+/* Of the last transaction read to its Commit. */
+void status_note_commit(struct status *status, int64_t commit_us, int64_t now_us);
 void status_set_state(struct status *status, enum life_cycle_state state, int64_t now_us);
 enum life_cycle_state status_state(const struct status *status);
 void status_set_reason(struct status *status, const struct error *reason); /* NULL = none */
@@ -63,6 +65,9 @@ void status_reason(struct status *status, struct error *out_reason);
  */
 struct status_table *status_table_find(struct status *status, const char *name, const char *topic,
                                        uint32_t topic_id);
+
+/* The names of the tables that are written to the topic, "a, b and 3 more"; "" = not known. */
+void status_tables_of_topic(const struct status *status, const char *topic, char *out, size_t size);
 
 /* For counters that only one thread writes: cheaper than an atomic addition. */
 static inline void status_count(_Atomic uint64_t *counter, uint64_t more)

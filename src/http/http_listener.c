@@ -10,7 +10,7 @@
 
 #include "base/slice.h"
 
-enum { BACKLOG = 128 };
+enum { BACKLOG = SOMAXCONN }; /* a crowd waits here for milliseconds, else for a second SYN */
 
 static bool unusable(const char *address, uint16_t port, int error_number, struct error *err)
 {

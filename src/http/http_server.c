@@ -125,6 +125,7 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
         return respond(server, connection, path, false);
     if (*request_state == NULL) {
         *request_state = server;
+        http_guests_hear(&server->guests, connection);
         return MHD_YES;
     }
     /* Nobody sends a body with these methods in good faith: the connection is closed. */
@@ -133,25 +134,30 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
     return respond(server, connection, path, true);
 }
 
-static enum MHD_Result on_accept(void *self, const struct sockaddr *address, socklen_t size UNUSED)
+static void turn_away(struct MHD_Connection *connection)
 {
-    const struct http_server *server = self;
-    return http_guests_may_enter(&server->guests, address) ? MHD_YES : MHD_NO;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    /* The library closes it when it sees the end; what it still had to say is lost. */
+    (void)shutdown(info->connect_fd, SHUT_RDWR);
 }
 
-static void on_connection(void *self, struct MHD_Connection *connection, void **guest,
+static void on_connection(void *self, struct MHD_Connection *connection, void **context UNUSED,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct http_server *server = self;
     switch (code) {
-    case MHD_CONNECTION_NOTIFY_STARTED:
-        *guest = http_guests_enter(
+    case MHD_CONNECTION_NOTIFY_STARTED: {
+        struct MHD_Connection *leaver = http_guests_enter(
             &server->guests,
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
+            connection);
+        if (leaver != NULL)
+            turn_away(leaver);
         return;
+    }
     case MHD_CONNECTION_NOTIFY_CLOSED:
-        http_guests_leave(&server->guests, *guest);
-        *guest = NULL;
+        http_guests_leave(&server->guests, connection);
         return;
     }
 }
@@ -184,12 +190,12 @@ bool http_server_start(const struct http_server_options *options, struct http_se
         return false;
     struct http_server *server = server_new(options);
     server->port = http_listener_port(fd);
-    /* One connection more than guests, so that on_accept() refuses it; at its own limit the library
-     * would let it wait. The daemon closes the socket. */
+    /* Twice the guests: who was turned away counts until the library has closed the connection; at
+     * its limit it lets others wait. The daemon closes the socket. */
     server->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC, server->port, on_accept,
-        server, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)HTTP_GUESTS_MAX + 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC, server->port, NULL, NULL,
+        on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        2U * HTTP_GUESTS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, server, MHD_OPTION_END);
     if (server->daemon == NULL) {

@@ -49,9 +49,20 @@ bool delivery_rebuild(struct delivery *delivery, struct error *err)
     return delivery->ops->rebuild(delivery, err);
 }
 
+bool delivery_idle(const struct delivery *delivery)
+{
+    return atomic_load_explicit(&delivery->stats.in_flight_records, memory_order_relaxed) == 0;
+}
+
 bool delivery_connected(const struct delivery *delivery)
 {
     return atomic_load_explicit(&delivery->stats.brokers_up, memory_order_relaxed) > 0;
+}
+
+bool delivery_reaches(const struct delivery *delivery)
+{
+    return delivery_connected(delivery) &&
+           (delivery->ops->reaches == NULL || delivery->ops->reaches(delivery));
 }
 
 const struct delivery_stats *delivery_stats(const struct delivery *delivery)

@@ -30,7 +30,7 @@ enum delivery_event_kind {
     DELIVERY_REFUSED, /* ticket, err: one of its records will never be written by this producer */
     DELIVERY_CUT,     /* cut: everything sent before it is safe */
     DELIVERY_LOST,    /* err: the producer is broken (fatal) and must be rebuilt */
-    DELIVERY_NOTE,    /* err: something to log (a broker is down); nothing to do */
+    DELIVERY_NOTE,    /* err: something to log; nothing to do. Of class ERROR_NONE: good news */
 };
 
 struct delivery_event {
@@ -65,6 +65,7 @@ struct delivery_ops {
     void (*abandon)(struct delivery *);
     bool (*quiet)(const struct delivery *);
     int (*fd)(const struct delivery *);
+    bool (*reaches)(const struct delivery *); /* NULL = it is connected */
     void (*free)(struct delivery *);
 };
 
@@ -106,8 +107,12 @@ bool delivery_quiet(const struct delivery *delivery);
  * janitor thread), since that may block. */
 MUST_CHECK bool delivery_rebuild(struct delivery *delivery, struct error *err);
 
+/* No record is unacknowledged. */
+bool delivery_idle(const struct delivery *delivery);
 /* Whether at least one broker is connected. */
 bool delivery_connected(const struct delivery *delivery);
+/* And whether what is sent to one arrives there: known within about a second. */
+bool delivery_reaches(const struct delivery *delivery);
 const struct delivery_stats *delivery_stats(const struct delivery *delivery);
 void delivery_free(struct delivery *delivery); /* does not wait for what is unacknowledged */
 CLEANUP_POINTER(struct delivery, delivery_free)
@@ -116,8 +121,8 @@ CLEANUP_POINTER(struct delivery, delivery_free)
 struct delivery *delivery_null_new(void);
 /* kafka/delivery_stdout.c: one JSON line a record: {"topic","partition"?,"key","value","headers"}
  * on the descriptor (not owned); acknowledged when written. Key, value and headers' values are JSON
- * texts, or null; a byte that is not UTF-8 becomes U+FFFD. Waits while the descriptor's reader is
- * slow. A failed write is LOST (ERROR_HALT); the process must ignore SIGPIPE. */
+ * texts, or null; a byte that is not UTF-8 becomes U+FFFD. FULL while the descriptor's reader is
+ * slow: nothing blocks. A failed write is LOST (ERROR_HALT); the process must ignore SIGPIPE. */
 struct delivery *delivery_stdout_new(int fd);
 
 /* For implementations. The counters have one writer, the pipeline's thread. */

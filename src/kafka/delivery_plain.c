@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "kafka/janitor.h"
 #include "kafka/kafka_error.h"
+#include "kafka/notices.h"
 #include "kafka/partitioner.h"
 #include "kafka/producer.h"
 
@@ -44,6 +45,7 @@ struct delivery_plain {
     int64_t event_unix_us;
     bool cut_waits;
     uint64_t cut;
+    struct notices notices;
     struct error error; /* of the last event */
 };
 
@@ -110,6 +112,7 @@ static bool plain_rebuild(struct delivery *delivery, struct error *err)
     plain->health = HEALTH_WELL;
     plain->refused = false;
     plain->cut_waits = false;
+    notices_restart(&plain->notices);
     delivery_count_none_in_flight(delivery);
     atomic_store_explicit(&delivery->stats.brokers_up, 0, memory_order_relaxed);
     return true;
@@ -281,7 +284,7 @@ static bool on_failed_report(struct delivery_plain *plain, const rd_kafka_messag
 static bool on_report(struct delivery_plain *plain, const rd_kafka_message_t *message,
                       struct delivery_event *out_event)
 {
-    producer_reported(plain->producer);
+    producer_reported(plain->producer, message);
     if (UNLIKELY(plain->health == HEALTH_ABANDONED))
         return false;
     delivery_count_settled(&plain->delivery, DELIVERY_RECORD_COST + message->len +
@@ -297,26 +300,45 @@ static bool on_report(struct delivery_plain *plain, const rd_kafka_message_t *me
     return true;
 }
 
+static mono_ms_t now(void)
+{
+    struct clock clock = clock_system();
+    return clock_now(&clock);
+}
+
+/* What /status says agrees with what is told. */
+static uint32_t look_at_brokers(struct delivery_plain *plain)
+{
+    uint32_t up = producer_brokers_up(plain->producer);
+    atomic_store_explicit(&plain->delivery.stats.brokers_up, up, memory_order_relaxed);
+    return up;
+}
+
+static bool note_if(struct delivery_plain *plain, bool told, struct delivery_event *out_event)
+{
+    if (told)
+        *out_event = (struct delivery_event){ .kind = DELIVERY_NOTE, .err = &plain->error };
+    return told;
+}
+
 static bool on_error(struct delivery_plain *plain, struct delivery_event *out_event)
 {
     if (rd_kafka_event_error_is_fatal(plain->event) != 0)
         return on_fatal(plain, out_event);
-    kafka_error_set(&plain->error, rd_kafka_event_error(plain->event), "kafka: %s",
-                    rd_kafka_event_error_string(plain->event));
-    *out_event = (struct delivery_event){ .kind = DELIVERY_NOTE, .err = &plain->error };
-    return true;
+    return note_if(plain,
+                   notices_error(&plain->notices, rd_kafka_event_error(plain->event),
+                                 rd_kafka_event_error_string(plain->event), look_at_brokers(plain),
+                                 now(), &plain->error),
+                   out_event);
 }
 
 static bool on_log(struct delivery_plain *plain, struct delivery_event *out_event)
 {
     const char *facility = "", *text = "";
     int level = 0;
-    if (rd_kafka_event_log(plain->event, &facility, &text, &level) != 0 ||
-        (strcmp(facility, "CONFWARN") == 0 && strstr(text, "enable.gapless.guarantee") != NULL))
-        return false; /* that one is ours, and meant */
-    error_set(&plain->error, ERROR_RETRY, "librdkafka", "kafka: %s: %s", facility, text);
-    *out_event = (struct delivery_event){ .kind = DELIVERY_NOTE, .err = &plain->error };
-    return true;
+    return rd_kafka_event_log(plain->event, &facility, &text, &level) == 0 &&
+           note_if(plain, notices_log(&plain->notices, facility, text, now(), &plain->error),
+                   out_event);
 }
 
 /* True: an event of ours came out. Whatever it was, what is left of it stays in plain->event. */
@@ -381,9 +403,16 @@ static bool plain_next(struct delivery *delivery, struct delivery_event *out_eve
     while (plain->event != NULL || take_event(plain))
         if (read_event(plain, out_event))
             return true;
-    atomic_store_explicit(&delivery->stats.brokers_up, producer_brokers_up(plain->producer),
-                          memory_order_relaxed);
-    return refusal_missing(plain, out_event) || cut_done(plain, out_event);
+    uint32_t brokers_up = look_at_brokers(plain);
+    return refusal_missing(plain, out_event) || cut_done(plain, out_event) ||
+           note_if(plain, notices_look(&plain->notices, brokers_up, now(), &plain->error),
+                   out_event);
+}
+
+static bool plain_reaches(const struct delivery *delivery)
+{
+    const struct delivery_plain *plain = (const struct delivery_plain *)delivery;
+    return plain->producer != NULL && producer_brokers_reached(plain->producer) > 0;
 }
 
 static int plain_fd(const struct delivery *delivery)
@@ -429,6 +458,7 @@ static const struct delivery_ops plain_ops = {
     .abandon = plain_abandon,
     .quiet = plain_quiet,
     .fd = plain_fd,
+    .reaches = plain_reaches,
     .free = plain_free,
 };
 

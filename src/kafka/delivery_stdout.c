@@ -1,8 +1,10 @@
 #include "kafka/delivery.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -11,7 +13,11 @@
 #include "base/text.h"
 #include "kafka/ticket_queue.h"
 
-enum { TICKETS_MAX = 64 * 1024, WRITE_AT_BYTES = 64 * 1024 };
+enum {
+    TICKETS_MAX = 64 * 1024,
+    WRITE_AT_BYTES = 64 * 1024,
+    LINES_WAITING_MAX_BYTES = 1024 * 1024, /* then the line waits for the reader */
+};
 /* A line is at most six times as large as its record, which options keep below 1 GiB. */
 static const size_t LINES_MAX_BYTES = (size_t)8 * 1024 * 1024 * 1024;
 
@@ -20,7 +26,9 @@ struct delivery_stdout {
     struct ticket_queue queued; /* in lines or written; told only when nothing is left in lines */
     struct buf lines;
     size_t written_bytes; /* of lines */
-    int fd;
+    int fd, epoll_fd;
+    bool is_file;
+    bool awaited; /* the output shall say when it takes more */
     bool abandoned, lost, lost_told;
     bool cut_waits;
     uint64_t cut;
@@ -90,9 +98,53 @@ static void append_line(struct buf *out, const struct record *record, const char
 
 /* Writing. */
 
+/* What a pipe with any room takes without waiting; a file takes everything. */
+static size_t chunk_bytes(const struct delivery_stdout *sink)
+{
+    size_t left = sink->lines.size - sink->written_bytes;
+    return sink->is_file || left < PIPE_BUF ? left : PIPE_BUF;
+}
+
+static bool takes_more(const struct delivery_stdout *sink)
+{
+    struct pollfd output = { .fd = sink->fd, .events = POLLOUT };
+    return sink->is_file || (poll(&output, 1, 0) == 1 && output.revents != 0);
+}
+
+static void poll_for(const struct delivery_stdout *sink, int fd, uint32_t events)
+{
+    struct epoll_event event = { .events = events, .data.fd = fd };
+    CHECK(epoll_ctl(sink->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0);
+}
+
+/* While lines wait nothing can be told: the descriptor of this delivery is readable once the output
+ * takes more, and only then. */
+static void await_output(struct delivery_stdout *sink, bool awaited)
+{
+    if (sink->is_file || sink->lost || sink->awaited == awaited)
+        return;
+    poll_for(sink, sink->fd, awaited ? EPOLLOUT : 0);
+    poll_for(sink, sink->queued.wake_fd, awaited ? 0 : EPOLLIN);
+    sink->awaited = awaited;
+}
+
+static bool has_lines(const struct delivery_stdout *sink)
+{
+    return sink->written_bytes < sink->lines.size;
+}
+
+/* Else a reader that has ended would make the delivery's descriptor readable for ever. */
+static void watch_output(const struct delivery_stdout *sink, bool watched)
+{
+    struct epoll_event nothing = { .events = 0, .data.fd = sink->fd };
+    (void)epoll_ctl(sink->epoll_fd, watched ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, sink->fd, &nothing);
+}
+
 static void lose(struct delivery_stdout *sink, int cause)
 {
+    await_output(sink, false);
     sink->lost = true;
+    watch_output(sink, false);
     error_set(&sink->error, ERROR_HALT, "sink_failed", "the output cannot be written: %s",
               strerror(cause));
     error_advise(&sink->error, "%s",
@@ -101,21 +153,25 @@ static void lose(struct delivery_stdout *sink, int cause)
     ticket_queue_wake(&sink->queued);
 }
 
+static void look_at_reader(struct delivery_stdout *sink)
+{
+    struct pollfd output = { .fd = sink->fd };
+    if (!sink->is_file && !sink->lost && poll(&output, 1, 0) == 1)
+        lose(sink, EPIPE);
+}
+
+/* As many as the output takes now. */
 static void write_lines(struct delivery_stdout *sink)
 {
-    while (!sink->lost && sink->written_bytes < sink->lines.size) {
-        ssize_t count = write(sink->fd, sink->lines.data + sink->written_bytes,
-                              sink->lines.size - sink->written_bytes);
-        if (count >= 0) {
+    while (!sink->lost && has_lines(sink) && takes_more(sink)) {
+        ssize_t count = write(sink->fd, sink->lines.data + sink->written_bytes, chunk_bytes(sink));
+        if (count >= 0)
             sink->written_bytes += (size_t)count;
-        } else if (errno == EAGAIN) {
-            struct pollfd wait = { .fd = sink->fd, .events = POLLOUT };
-            (void)poll(&wait, 1, -1);
-        } else if (errno != EINTR) {
+        else if (errno != EINTR && errno != EAGAIN)
             lose(sink, errno);
-        }
     }
-    if (sink->lost)
+    await_output(sink, !sink->lost && has_lines(sink));
+    if (sink->lost || has_lines(sink))
         return;
     buf_clear(&sink->lines);
     sink->written_bytes = 0;
@@ -132,7 +188,8 @@ static enum delivery_send stdout_send(struct delivery *delivery, const struct re
                   sink->lost ? "lost" : "abandoned");
         return DELIVERY_FAILED;
     }
-    if (sink->cut_waits || !ticket_queue_push(&sink->queued, ticket))
+    if (sink->cut_waits || sink->lines.size - sink->written_bytes >= LINES_WAITING_MAX_BYTES ||
+        !ticket_queue_push(&sink->queued, ticket))
         return DELIVERY_FULL;
     delivery_count_sent(delivery, record, delivery_record_cost(record));
     append_line(&sink->lines, record, topic_table_name(&delivery->topics, record->topic));
@@ -166,16 +223,17 @@ static bool stdout_next(struct delivery *delivery, struct delivery_event *out_ev
 {
     struct delivery_stdout *sink = self_of(delivery);
     write_lines(sink);
+    look_at_reader(sink);
     if (sink->lost && !sink->abandoned && tell_lost(sink, out_event))
         return true;
     ticket_t ticket;
-    if (ticket_queue_pop(&sink->queued, &ticket)) {
+    if (!has_lines(sink) && ticket_queue_pop(&sink->queued, &ticket)) {
         struct clock clock = clock_system();
         delivery_count_acked(delivery, clock_wall_us(&clock));
         *out_event = (struct delivery_event){ .kind = DELIVERY_ACKED, .ticket = ticket };
         return true;
     }
-    if (!sink->cut_waits || sink->lost)
+    if (!sink->cut_waits || sink->lost || has_lines(sink))
         return false;
     sink->cut_waits = false;
     *out_event = (struct delivery_event){ .kind = DELIVERY_CUT, .cut = sink->cut };
@@ -189,21 +247,39 @@ static void forget(struct delivery_stdout *sink)
     sink->cut_waits = false;
 }
 
-/* What is a line already is written: half a line would spoil the next one. */
+/* Half a line would spoil the next one: its rest is written, whatever becomes of those behind it.
+ */
+static void keep_half_a_line(struct delivery_stdout *sink)
+{
+    if (!has_lines(sink) || sink->written_bytes == 0 ||
+        sink->lines.data[sink->written_bytes - 1] == '\n') {
+        buf_clear(&sink->lines);
+        sink->written_bytes = 0;
+        return;
+    }
+    const char *rest = sink->lines.data + sink->written_bytes;
+    const char *end = memchr(rest, '\n', sink->lines.size - sink->written_bytes);
+    CHECK(end != NULL);
+    sink->lines.size = (size_t)(end + 1 - sink->lines.data);
+}
+
 static void stdout_abandon(struct delivery *delivery)
 {
     struct delivery_stdout *sink = self_of(delivery);
+    write_lines(sink);
     forget(sink);
     sink->abandoned = true;
-    write_lines(sink);
+    keep_half_a_line(sink);
+    await_output(sink, has_lines(sink) && !sink->lost);
 }
 
 static bool stdout_rebuild(struct delivery *delivery, struct error *err UNUSED)
 {
     struct delivery_stdout *sink = self_of(delivery);
     forget(sink);
-    buf_clear(&sink->lines);
-    sink->written_bytes = 0;
+    keep_half_a_line(sink);
+    if (sink->lost)
+        watch_output(sink, true);
     sink->abandoned = sink->lost = sink->lost_told = false;
     return true;
 }
@@ -215,12 +291,13 @@ static bool stdout_quiet(const struct delivery *delivery UNUSED)
 
 static int stdout_fd(const struct delivery *delivery)
 {
-    return ((const struct delivery_stdout *)delivery)->queued.wake_fd;
+    return ((const struct delivery_stdout *)delivery)->epoll_fd;
 }
 
 static void stdout_free(struct delivery *delivery)
 {
     struct delivery_stdout *sink = self_of(delivery);
+    (void)close(sink->epoll_fd);
     ticket_queue_done(&sink->queued);
     buf_done(&sink->lines);
     topic_table_done(&delivery->topics);
@@ -239,6 +316,18 @@ static const struct delivery_ops stdout_ops = {
     .free = stdout_free,
 };
 
+/* Readable when something is to be told, and when the output takes what waits for it. */
+static void make_epoll(struct delivery_stdout *sink)
+{
+    struct epoll_event wake = { .events = EPOLLIN, .data.fd = sink->queued.wake_fd };
+    struct epoll_event output = { .events = 0, .data.fd = sink->fd };
+    sink->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    CHECK(sink->epoll_fd >= 0);
+    CHECK(epoll_ctl(sink->epoll_fd, EPOLL_CTL_ADD, sink->queued.wake_fd, &wake) == 0);
+    /* EPERM: a regular file, which never lets anybody wait. */
+    sink->is_file = epoll_ctl(sink->epoll_fd, EPOLL_CTL_ADD, sink->fd, &output) != 0;
+}
+
 struct delivery *delivery_stdout_new(int fd)
 {
     struct delivery_stdout *sink = memory_alloc(sizeof *sink);
@@ -246,6 +335,7 @@ struct delivery *delivery_stdout_new(int fd)
     sink->queued = ticket_queue_init(TICKETS_MAX);
     sink->lines = buf_init(LINES_MAX_BYTES);
     sink->fd = fd;
+    make_epoll(sink);
     atomic_store(&sink->delivery.stats.brokers_up, 1);
     return &sink->delivery;
 }

@@ -2,12 +2,16 @@
 
 #include <string.h>
 
+#include <librdkafka/rdkafka.h>
+
 #include "base/check.h"
 #include "base/memory.h"
 
 struct partitioner {
     const char *name;
     int32_t (*choose)(struct partitioner_state *state, struct slice key, int32_t partition_count);
+    /* NULL: a choice leaves no trace that matters. */
+    void (*take_back)(struct partitioner_state *state, struct slice key, int32_t partition);
 };
 
 static uint32_t fnv1a(struct slice key)
@@ -23,6 +27,12 @@ static int32_t round_robin(struct partitioner_state *state, struct slice key UNU
 {
     uint32_t turn = atomic_fetch_add_explicit(&state->turn, 1, memory_order_relaxed);
     return (int32_t)(turn % (uint32_t)partition_count);
+}
+
+static void round_robin_back(struct partitioner_state *state, struct slice key UNUSED,
+                             int32_t partition UNUSED)
+{
+    atomic_fetch_sub_explicit(&state->turn, 1, memory_order_relaxed);
 }
 
 /* splitmix64: good enough to spread records, and one atomic addition a draw. */
@@ -44,6 +54,12 @@ static int32_t hash(struct partitioner_state *state, struct slice key, int32_t p
         return round_robin(state, key, partition_count);
     int32_t partition = (int32_t)fnv1a(key) % partition_count;
     return partition < 0 ? -partition : partition;
+}
+
+static void hash_back(struct partitioner_state *state, struct slice key, int32_t partition)
+{
+    if (key.data == NULL)
+        round_robin_back(state, key, partition);
 }
 
 static int32_t reference_hash(struct partitioner_state *state, struct slice key,
@@ -94,13 +110,21 @@ static int32_t least_bytes(struct partitioner_state *state, struct slice key UNU
     return least;
 }
 
+static void least_bytes_back(struct partitioner_state *state, struct slice key UNUSED,
+                             int32_t partition)
+{
+    pthread_mutex_lock(&state->lock);
+    state->bytes[partition] -= atomic_load_explicit(&state->record_bytes, memory_order_relaxed);
+    pthread_mutex_unlock(&state->lock);
+}
+
 static const struct partitioner rows[] = {
-    { "Hash", hash },
-    { "LeastBytes", least_bytes },
-    { "RoundRobin", round_robin },
-    { "ReferenceHash", reference_hash },
-    { "CRC32Balancer", crc32_balancer },
-    { "Murmur2Balancer", murmur2_balancer },
+    { "Hash", hash, hash_back },
+    { "LeastBytes", least_bytes, least_bytes_back },
+    { "RoundRobin", round_robin, round_robin_back },
+    { "ReferenceHash", reference_hash, NULL },
+    { "CRC32Balancer", crc32_balancer, NULL },
+    { "Murmur2Balancer", murmur2_balancer, NULL },
 };
 
 const struct partitioner *partitioner_find(const char *name)
@@ -138,9 +162,8 @@ int32_t partitioner_choose(struct partitioner_state *state, struct slice key,
     return state->partitioner->choose(state, key, partition_count);
 }
 
-int32_t partitioner_callback(const rd_kafka_topic_t *topic UNUSED, const void *key,
-                             size_t key_bytes, int32_t partition_count, void *topic_opaque,
-                             void *record_opaque UNUSED)
+void partitioner_take_back(struct partitioner_state *state, struct slice key, int32_t partition)
 {
-    return partitioner_choose(topic_opaque, (struct slice){ key, key_bytes }, partition_count);
+    if (state->partitioner->take_back != NULL)
+        state->partitioner->take_back(state, key, partition);
 }

@@ -22,8 +22,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <librdkafka/rdkafka.h>
-
 #include "base/slice.h"
 
 struct partitioner; /* a row of the table above */
@@ -59,9 +57,8 @@ static inline void partitioner_state_weigh(struct partitioner_state *state, size
 int32_t partitioner_choose(struct partitioner_state *state, struct slice key,
                            int32_t partition_count);
 
-/* For rd_kafka_topic_conf_set_partitioner_cb(); the topic's opaque is the struct partitioner_state.
- */
-int32_t partitioner_callback(const rd_kafka_topic_t *topic, const void *key, size_t key_bytes,
-                             int32_t partition_count, void *topic_opaque, void *record_opaque);
+/* The record that was chosen for is not produced: its turn is for the next one, its bytes do not
+ * count. (Who draws at random draws anew.) */
+void partitioner_take_back(struct partitioner_state *state, struct slice key, int32_t partition);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "kafka/delivery.h"
+#include "kafka/first_acks.h"
 #include "kafka/kafka_error.h"
 #include "kafka/wire_watch.h"
 
@@ -15,7 +16,8 @@ _Static_assert(sizeof(uintptr_t) >= sizeof(uint64_t), "a ticket travels in a poi
 enum { REASON_SIZE = 512 };
 
 struct producer_topic {
-    struct partitioner_state partitioning; /* first: the topic's opaque is for both */
+    struct partitioner_state partitioning;
+    struct first_acks first_acks;
     uint32_t topic;
     rd_kafka_topic_t *handle;
 };
@@ -29,6 +31,15 @@ struct producer {
     uint32_t topic_count, topic_capacity;
     uint64_t unreported;
 };
+
+/* The record that this thread is producing. */
+struct producing {
+    struct producer_topic *topic;
+    int32_t partition; /* RECORD_PARTITION_ANY: none was asked for yet */
+    bool held;
+};
+
+static _Thread_local struct producing producing;
 
 CLEANUP_POINTER(rd_kafka_conf_t, rd_kafka_conf_destroy)
 
@@ -129,6 +140,7 @@ void producer_free(struct producer *producer)
         rd_kafka_destroy_flags(producer->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     for (uint32_t i = 0; i < producer->topic_count; i++) {
         partitioner_state_done(&producer->topics[i]->partitioning);
+        first_acks_done(&producer->topics[i]->first_acks);
         memory_free(producer->topics[i]);
     }
     memory_free(producer->topics);
@@ -147,6 +159,25 @@ static void topic_append(struct producer *producer, struct producer_topic *topic
     producer->topics[producer->topic_count++] = topic;
 }
 
+/* librdkafka does not take a record whose partition is not there: so it is held without being
+ * queued. Its own thread asks for records that were queued before it knew the partitions. */
+static int32_t choose_partition(const rd_kafka_topic_t *handle UNUSED, const void *key,
+                                size_t key_bytes, int32_t partition_count, void *topic_opaque,
+                                void *record_opaque UNUSED)
+{
+    struct producer_topic *topic = topic_opaque;
+    struct slice key_slice = { key, key_bytes };
+    int32_t partition = partitioner_choose(&topic->partitioning, key_slice, partition_count);
+    if (producing.topic != topic)
+        return partition;
+    producing.partition = partition;
+    producing.held = first_acks_hold(&topic->first_acks, partition);
+    if (LIKELY(!producing.held))
+        return partition;
+    partitioner_take_back(&topic->partitioning, key_slice, partition);
+    return INT32_MAX;
+}
+
 bool producer_topic_add(struct producer *producer, const char *name, struct error *err)
 {
     struct producer_topic *topic = memory_alloc(sizeof *topic);
@@ -155,8 +186,8 @@ bool producer_topic_add(struct producer *producer, const char *name, struct erro
                            (uint64_t)clock_wall_us(&clock) + producer->topic_count);
     topic->topic = producer->topic_count;
     rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(producer->handle);
-    rd_kafka_topic_conf_set_opaque(conf, &topic->partitioning);
-    rd_kafka_topic_conf_set_partitioner_cb(conf, partitioner_callback);
+    rd_kafka_topic_conf_set_opaque(conf, topic);
+    rd_kafka_topic_conf_set_partitioner_cb(conf, choose_partition);
     topic->handle = rd_kafka_topic_new(producer->handle, name, conf); /* takes conf in any case */
     if (topic->handle == NULL) {
         rd_kafka_resp_err_t code = rd_kafka_last_error();
@@ -215,13 +246,21 @@ rd_kafka_resp_err_t producer_send(struct producer *producer, const struct record
     CHECK(record->topic < producer->topic_count);
     struct producer_topic *topic = producer->topics[record->topic];
     void *opaque = (void *)(uintptr_t)ticket.value;
+    if (UNLIKELY(first_acks_hold(&topic->first_acks, record->partition)))
+        return RD_KAFKA_RESP_ERR__QUEUE_FULL;
     partitioner_state_weigh(&topic->partitioning, record->key.size + record->value.size);
+    producing = (struct producing){ .topic = topic, .partition = record->partition };
     rd_kafka_resp_err_t code =
         record->header_count == 0
             ? send_bare(topic->handle, record, opaque)
             : send_with_headers(producer->handle, topic->handle, record, opaque);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+    producing.topic = NULL;
+    if (UNLIKELY(producing.held))
+        return RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         producer->unreported++;
+        first_acks_sent(&topic->first_acks, producing.partition);
+    }
     return code;
 }
 
@@ -257,10 +296,13 @@ uint64_t producer_message_header_cost(const rd_kafka_message_t *message)
     return cost;
 }
 
-void producer_reported(struct producer *producer)
+void producer_reported(struct producer *producer, const rd_kafka_message_t *message)
 {
+    struct producer_topic *topic = rd_kafka_topic_opaque(message->rkt);
     CHECK(producer->unreported > 0);
     producer->unreported--;
+    first_acks_reported(&topic->first_acks, message->partition,
+                        message->err == RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
 void producer_purge(struct producer *producer)
@@ -277,6 +319,11 @@ bool producer_quiet(const struct producer *producer)
 uint32_t producer_brokers_up(const struct producer *producer)
 {
     return wire_watch_brokers_up(producer->watch);
+}
+
+uint32_t producer_brokers_reached(const struct producer *producer)
+{
+    return wire_watch_brokers_reached(producer->watch);
 }
 
 bool producer_fatal(const struct producer *producer, rd_kafka_resp_err_t *out_code, char *reason,

@@ -41,7 +41,8 @@ CLEANUP_POINTER(struct producer, producer_free)
 MUST_CHECK bool producer_topic_add(struct producer *producer, const char *name, struct error *err);
 uint32_t producer_topic_count(const struct producer *producer);
 
-/* Copies the record; its topic must have been added. */
+/* Copies the record; its topic must have been added. _QUEUE_FULL: not before a report came; also
+ * while the producer is new to the record's partition (first_acks.h). */
 MUST_CHECK rd_kafka_resp_err_t producer_send(struct producer *producer, const struct record *record,
                                              ticket_t ticket);
 
@@ -52,7 +53,7 @@ rd_kafka_event_t *producer_event(struct producer *producer);
 ticket_t producer_ticket(const rd_kafka_message_t *message);
 uint32_t producer_message_topic(const rd_kafka_message_t *message);
 uint64_t producer_message_header_cost(const rd_kafka_message_t *message);
-void producer_reported(struct producer *producer);
+void producer_reported(struct producer *producer, const rd_kafka_message_t *message);
 
 /* Everything that is queued or in flight is reported as purged, without waiting. */
 void producer_purge(struct producer *producer);
@@ -60,6 +61,7 @@ void producer_purge(struct producer *producer);
  */
 bool producer_quiet(const struct producer *producer);
 uint32_t producer_brokers_up(const struct producer *producer);
+uint32_t producer_brokers_reached(const struct producer *producer); /* see wire_watch.h */
 /* False: the producer is well. */
 bool producer_fatal(const struct producer *producer, rd_kafka_resp_err_t *out_code, char *reason,
                     size_t reason_size);

@@ -1,17 +1,24 @@
 #include "kafka/wire_watch.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 #include "base/memory.h"
 
-enum { API_KEY_PRODUCE = 0 };
+enum {
+    API_KEY_PRODUCE = 0,
+    LOST_RETRANSMITS = 2, /* time-outs of TCP in a row: 0.6 s where the way is short */
+};
 
 struct wire_link {
     pthread_t thread;
     uint64_t unanswered;
+    int socket; /* of its last request; -1 = none yet */
     bool up;
 };
 
@@ -53,7 +60,7 @@ static struct wire_link *link_of_this_thread(struct wire_watch *watch)
         watch->capacity = watch->capacity == 0 ? 8 : watch->capacity * 2;
         watch->links = memory_resize(watch->links, watch->capacity * sizeof *watch->links);
     }
-    watch->links[watch->count] = (struct wire_link){ .thread = self };
+    watch->links[watch->count] = (struct wire_link){ .thread = self, .socket = -1 };
     return &watch->links[watch->count++];
 }
 
@@ -71,17 +78,18 @@ static void publish(struct wire_watch *watch)
         (void)eventfd_write(watch->wake_fd, 1);
 }
 
-static rd_kafka_resp_err_t on_request_sent(rd_kafka_t *handle UNUSED, int socket UNUSED,
+static rd_kafka_resp_err_t on_request_sent(rd_kafka_t *handle UNUSED, int socket,
                                            const char *broker UNUSED, int32_t broker_id UNUSED,
                                            int16_t api_key, int16_t api_version UNUSED,
                                            int32_t correlation UNUSED, size_t size UNUSED,
                                            void *opaque)
 {
     struct wire_watch *watch = opaque;
-    if (api_key == API_KEY_PRODUCE && !watch->produce_answered)
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
     pthread_mutex_lock(&watch->lock);
-    link_of_this_thread(watch)->unanswered++;
+    struct wire_link *link = link_of_this_thread(watch);
+    link->socket = socket;
+    if (api_key != API_KEY_PRODUCE || watch->produce_answered)
+        link->unanswered++;
     publish(watch);
     pthread_mutex_unlock(&watch->lock);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -161,6 +169,26 @@ void wire_watch_mute(struct wire_watch *watch)
 uint32_t wire_watch_brokers_up(const struct wire_watch *watch)
 {
     return atomic_load(&watch->brokers_up);
+}
+
+/* A socket that was closed since gives an error, or another's state for a moment. */
+static bool is_lost(const struct wire_link *link)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    return link->socket >= 0 &&
+           getsockopt(link->socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_unacked > 0 && info.tcpi_retransmits >= LOST_RETRANSMITS;
+}
+
+uint32_t wire_watch_brokers_reached(struct wire_watch *watch)
+{
+    uint32_t reached = 0;
+    pthread_mutex_lock(&watch->lock);
+    for (size_t i = 0; i < watch->count; i++)
+        reached += watch->links[i].up && !is_lost(&watch->links[i]) ? 1U : 0U;
+    pthread_mutex_unlock(&watch->lock);
+    return reached;
 }
 
 uint64_t wire_watch_unanswered(const struct wire_watch *watch)

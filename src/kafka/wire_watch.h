@@ -38,6 +38,9 @@ MUST_CHECK bool wire_watch_install(struct wire_watch *watch, rd_kafka_conf_t *co
 void wire_watch_mute(struct wire_watch *watch);
 
 uint32_t wire_watch_brokers_up(const struct wire_watch *watch);
+/* Those of them whose TCP acknowledges what is sent. Where packets vanish librdkafka learns of it
+ * only when a request times out, which takes half a minute. */
+uint32_t wire_watch_brokers_reached(struct wire_watch *watch);
 uint64_t wire_watch_unanswered(const struct wire_watch *watch);
 
 #endif

@@ -10,7 +10,9 @@ enum { SWITCHES_MAX_BYTES = 16 * 1024 };
 static const char session_switches[] =
     "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c timezone=UTC "
     "-c bytea_output=hex -c row_security=off -c search_path=pg_catalog -c statement_timeout=0 "
-    "-c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0";
+    "-c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 "
+    /* A publication that we make waits for no synchronous standby: that may be we ourselves. */
+    "-c synchronous_commit=local";
 
 struct setting {
     const char *keyword;

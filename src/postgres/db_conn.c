@@ -92,6 +92,30 @@ static void advise_by_rule(const struct sqlstate_rule *rule, struct error *err)
         (void)error_advise(err, "%s", rule->advice);
 }
 
+/* Where logical decoding stood when it failed: the last word of a line of the context, whatever
+ * the language ("... in the change callback, associated LSN 0/1A2B3C"). The rest of the context is
+ * not shown: elsewhere it may hold rows. */
+static bool position_of(const PGresult *result, lsn_t *out_position)
+{
+    const char *context = result != NULL ? PQresultErrorField(result, PG_DIAG_CONTEXT) : NULL;
+    while (context != NULL && *context != '\0') {
+        size_t length = strcspn(context, "\n");
+        AUTO(char *, memory_free_p) line = memory_text_n(context, length);
+        const char *word = strrchr(line, ' ');
+        if (word != NULL && lsn_parse(word + 1, out_position))
+            return true;
+        context += length + (context[length] == '\n');
+    }
+    return false;
+}
+
+static void append_position(struct buf *out, const PGresult *result)
+{
+    lsn_t position;
+    if (position_of(result, &position))
+        buf_append_format(out, " at LSN %s", lsn_text(position).text);
+}
+
 bool db_conn_error(const struct db_conn *conn, const PGresult *result, const char *doing,
                    struct error *err)
 {
@@ -111,6 +135,7 @@ bool db_conn_error(const struct db_conn *conn, const PGresult *result, const cha
     }
     AUTO(struct buf, buf_done) message = buf_init(MESSAGE_MAX_BYTES);
     append_message(&message, primary != NULL ? primary : PQerrorMessage(conn->pg));
+    append_position(&message, result);
     (void)error_set(err, lost && rule->class == ERROR_RETRY ? ERROR_RECONNECT : rule->class,
                     sqlstate, "%s: %s (SQLSTATE %s)", doing, buf_text(&message), sqlstate);
     advise_by_rule(rule, err);
@@ -251,16 +276,20 @@ static bool is_readable(const char *name, const char *path, struct error *err)
 }
 
 /* What the start packet could not say: PGDATESTYLE and PGTZ go into it beside our switches and win
- * over them, and transaction_timeout is unknown before 17. */
+ * over them; a database that does not know its encoding refuses to hand out as UTF8 what is not
+ * (for ever, when it is in the WAL); and transaction_timeout is unknown before 17. */
 static bool settle_session(struct db_conn *conn, struct error *err)
 {
     const char *date_style = PQparameterStatus(conn->pg, "DateStyle");
     const char *time_zone = PQparameterStatus(conn->pg, "TimeZone");
+    const char *encoding = PQparameterStatus(conn->pg, "server_encoding");
     AUTO(struct buf, buf_done) sql = buf_init(SETTINGS_MAX_BYTES);
     if (date_style != NULL && strncmp(date_style, "ISO", 3) != 0)
         buf_append_text(&sql, "SET datestyle = 'ISO';");
     if (time_zone != NULL && strcmp(time_zone, "UTC") != 0)
         buf_append_text(&sql, "SET timezone = 'UTC';");
+    if (encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0)
+        buf_append_text(&sql, "SET client_encoding = 'SQL_ASCII';");
     if (conn->server_version >= 170000)
         buf_append_text(&sql, "SET transaction_timeout = 0;");
     return sql.size == 0 || db_conn_simple(conn, CONNECT_TIMEOUT_MS, buf_text(&sql), NULL, err);

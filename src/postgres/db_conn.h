@@ -2,12 +2,13 @@
  *
  * One thread at a time. Every wait polls the interrupt's stop descriptor (base/interrupt.h) and
  * returns ERROR_STOPPED when it is readable. Session settings that fix the text output are set on
- * every connection (client_encoding UTF8, DateStyle ISO, IntervalStyle postgres,
- * extra_float_digits 3, TimeZone UTC, bytea_output hex, row_security off, search_path pg_catalog,
- * no statement, lock or idle time-outs). application_name is ours. Passwords are read from
- * password_file at each open; PG* environment variables and ~/.pgpass have no effect (but see
- * db_conn_forget_environment()). The connection is non-blocking (PQisnonblocking()) and drops
- * notices. Of several hosts the first one that answers and is the primary is taken.
+ * every connection (client_encoding UTF8 - SQL_ASCII where the database is - DateStyle ISO,
+ * IntervalStyle postgres, extra_float_digits 3, TimeZone UTC, bytea_output hex, row_security off,
+ * search_path pg_catalog, no statement, lock or idle time-outs). application_name is ours.
+ * Passwords are read from password_file at each open; PG* environment variables and ~/.pgpass have
+ * no effect (but see db_conn_forget_environment()). The connection is non-blocking
+ * (PQisnonblocking()) and drops notices. Of several hosts the first one that answers and is the
+ * primary is taken.
  *
  * Errors: class and advice by SQLSTATE from sqlstate.def; a lost connection is ERROR_RECONNECT.
  */

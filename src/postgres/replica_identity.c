@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/fault.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -152,6 +153,7 @@ static bool apply(struct db_conn *conn, struct target *target, const struct iden
     AUTO(char *, memory_free_p) sql = text_format("SET LOCAL lock_timeout = '2s'; %s", alter);
     struct error failure = ERROR_INIT;
     if (db_conn_simple(conn, STATEMENT_DEADLINE_MS, sql, NULL, &failure)) {
+        (void)FAULT(after_identity_change);
         AUTO(char *, memory_free_p) text =
             text_format("replica identity of \"%s\".\"%s\" changed from %s to %s", target->schema,
                         target->name, name_of_code(target->identity), kind->name);

@@ -3,18 +3,16 @@
 #include <endian.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/memory.h"
-#include "base/reader.h"
 #include "base/text.h"
+#include "postgres/read_pace.h"
 
-/* CopyData from the server:
- *   'w' start(8) end(8) time(8) payload
- *   'k' end(8) time(8) reply requested(1)
- * and to it:
- *   'r' written(8) flushed(8) applied(8) time(8) reply requested(1)
- */
+/* CopyData to the server: 'r' written(8) flushed(8) applied(8) time(8) reply requested(1); what
+ * comes from it: wal_message.c. */
 enum {
     STATUS_BYTES = 34,
     REPLY_EVERY_MS = 10,
@@ -24,6 +22,7 @@ enum {
     TLS_READS = 3,
     FIRST_PAUSE_MS = 10,
     PAUSE_GROWTH = 4,
+    NS_PER_US = 1000,
 };
 
 struct wal_stream {
@@ -33,6 +32,8 @@ struct wal_stream {
     char *doing;     /* for error texts */
     char *copy_data; /* libpq's copy of the last message; its payload is a view of it */
     uint64_t payload_bytes;
+    uint64_t messages;
+    struct read_pace pace;
     lsn_t confirmed; /* what may be told */
     lsn_t told;
     mono_ms_t told_at;
@@ -135,6 +136,15 @@ static bool start_copy(struct db_conn *conn, const char *command, const char *do
     return PQresultStatus(result) == PGRES_COPY_BOTH || refused(conn, result, doing, err);
 }
 
+static int enough_bytes(const struct db_conn *conn)
+{
+    struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+    socklen_t size = sizeof(address);
+    bool known = getsockname(PQsocket(conn->pg), (struct sockaddr *)&address, &size) == 0;
+    return known && address.ss_family == AF_UNIX ? READ_PACE_ENOUGH_UNIX_BYTES
+                                                 : READ_PACE_ENOUGH_BYTES;
+}
+
 bool wal_stream_start(const struct wal_stream_options *options, struct db_conn *conn, lsn_t from,
                       struct wal_stream **out_stream, struct error *err)
 {
@@ -152,6 +162,7 @@ bool wal_stream_start(const struct wal_stream_options *options, struct db_conn *
         .clock = options->clock,
         .status_interval_ms = options->status_interval_ms,
         .doing = TAKE(doing),
+        .pace = { .enough_bytes = enough_bytes(conn) },
         .told_at = clock_now(&options->clock),
     };
     *out_stream = stream;
@@ -175,25 +186,6 @@ static enum wal_next copy_ended(struct wal_stream *stream, struct error *err)
     return WAL_NEXT_FAILED;
 }
 
-static struct wal_message read_data(struct reader *reader)
-{
-    struct wal_message message = { .kind = WAL_DATA };
-    message.start.value = reader_u64(reader);
-    message.server_end.value = reader_u64(reader);
-    message.sent_at.value = (int64_t)reader_u64(reader);
-    message.payload = reader_bytes(reader, reader_left(reader));
-    return message;
-}
-
-static struct wal_message read_keepalive(struct reader *reader, bool *out_reply_asked)
-{
-    struct wal_message message = { .kind = WAL_KEEPALIVE };
-    message.server_end.value = reader_u64(reader);
-    message.sent_at.value = (int64_t)reader_u64(reader);
-    *out_reply_asked = reader_u8(reader) != 0;
-    return message;
-}
-
 static enum wal_next undecodable(const struct wal_stream *stream, struct slice bytes,
                                  struct error *err)
 {
@@ -209,24 +201,11 @@ static enum wal_next undecodable(const struct wal_stream *stream, struct slice b
 static enum wal_next read_message(struct wal_stream *stream, struct slice bytes,
                                   struct wal_message *out_message, struct error *err)
 {
-    struct reader reader = reader_init(bytes);
-    struct wal_message message;
-    bool reply_asked = false;
-    switch (reader_u8(&reader)) {
-    case 'w':
-        message = read_data(&reader);
-        break;
-    case 'k':
-        message = read_keepalive(&reader, &reply_asked);
-        break;
-    default:
+    if (!wal_message_read(bytes, out_message))
         return undecodable(stream, bytes, err);
-    }
-    if (!reader_complete(&reader))
-        return undecodable(stream, bytes, err);
-    stream->reply_asked = stream->reply_asked || reply_asked;
-    stream->payload_bytes += message.payload.size;
-    *out_message = message;
+    stream->reply_asked = stream->reply_asked || out_message->reply_asked;
+    stream->payload_bytes += out_message->payload.size;
+    stream->messages++;
     return WAL_NEXT_MESSAGE;
 }
 
@@ -271,13 +250,29 @@ static void drain_tls(struct wal_stream *stream)
             return;
 }
 
-bool wal_stream_fill(struct wal_stream *stream, struct error *err)
+static bool read_socket(struct wal_stream *stream, struct error *err)
 {
     if (PQconsumeInput(stream->conn->pg) != 1)
         return stream_error(stream, err);
     if (PQsslInUse(stream->conn->pg) != 0)
         drain_tls(stream);
     return true;
+}
+
+/* An interrupted pause is a shorter one. */
+static void pause_before_read(struct wal_stream *stream)
+{
+    int32_t pause_us = read_pace_us(&stream->pace, waiting_bytes(stream), stream->messages,
+                                    clock_now(&stream->clock));
+    struct timespec pause = { .tv_nsec = (long)pause_us * NS_PER_US };
+    if (pause_us > 0)
+        (void)nanosleep(&pause, NULL);
+}
+
+bool wal_stream_fill(struct wal_stream *stream, struct error *err)
+{
+    pause_before_read(stream);
+    return read_socket(stream, err);
 }
 
 int wal_stream_fd(const struct wal_stream *stream)
@@ -407,7 +402,7 @@ ON_PIPELINE_THREAD static bool wait_for_end(struct wal_stream *stream, int64_t l
     if (stream->unsent)
         fd.events |= POLLOUT;
     int wait_ms = left_ms < TURN_EVERY_MS ? (int)left_ms : TURN_EVERY_MS;
-    return poll(&fd, 1, wait_ms) <= 0 || wal_stream_fill(stream, err);
+    return poll(&fd, 1, wait_ms) <= 0 || read_socket(stream, err);
 }
 
 /* Until the server's CopyDone. */

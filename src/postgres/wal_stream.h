@@ -19,6 +19,7 @@
 #include "change/lsn.h"
 #include "change/server_time.h"
 #include "postgres/db_conn.h"
+#include "postgres/wal_message.h"
 
 struct wal_stream;
 
@@ -36,20 +37,11 @@ MUST_CHECK bool wal_stream_start(const struct wal_stream_options *options, struc
                                  lsn_t from, struct wal_stream **out_stream, struct error *err)
     ON_PIPELINE_THREAD;
 
-enum wal_kind { WAL_DATA, WAL_KEEPALIVE };
-
-struct wal_message {
-    enum wal_kind kind;
-    lsn_t start, server_end; /* 'w': start, end; both may be 0. 'k': server_end */
-    server_time_t sent_at;
-    struct slice payload; /* 'w': until the next wal_stream_next() */
-};
-
 enum wal_next { WAL_NEXT_MESSAGE, WAL_NEXT_EMPTY, WAL_NEXT_END, WAL_NEXT_FAILED };
 
-/* The next message that libpq has whole. EMPTY: wait for the socket, then wal_stream_fill(). END:
- * the server ended the copy. FAILED: *err, classified (ERROR_RECONNECT when the connection is
- * gone). */
+/* The next message that libpq has whole; its payload lives until the next call. EMPTY: wait for the
+ * socket, then wal_stream_fill(). END: the server ended the copy. FAILED: *err, classified
+ * (ERROR_RECONNECT when the connection is gone). */
 MUST_CHECK enum wal_next wal_stream_next(struct wal_stream *stream, struct wal_message *out_message,
                                          struct error *err) ON_PIPELINE_THREAD;
 /* Reads what the socket has. */

@@ -19,6 +19,7 @@ enum {
     CONNECT_TIMEOUT_MS = 5000,
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 5000,
+    PASSES_OVER_FROM = 180000, /* server versions to which a missing publication is no error */
 };
 
 /* What readers get in one piece. */
@@ -26,6 +27,8 @@ struct report {
     bool seen;
     int64_t seen_at_ms;
     struct slot_sight sight;
+    bool publication_seen;
+    struct watcher_publication publication;
     char error[ERROR_TEXT_SIZE];
 };
 
@@ -50,7 +53,7 @@ struct watcher {
     struct arena texts; /* behind `conn_options` and `slot` */
     struct db_conn_options conn_options;
     const char *slot;
-    int64_t period_ms;
+    const char *publication;
     struct clock clock;
     pthread_t thread;
     int stop_fd;  /* readable for ever once watcher_stop() was called */
@@ -59,9 +62,13 @@ struct watcher {
 
     /* Written by the watcher's thread, read by any. */
     struct board board;
+    _Atomic uint64_t sights;
     _Atomic int64_t answered_at_ms; /* INT64_MIN = never */
     atomic_bool connected;
     atomic_bool shutdown_noticed;
+    _Atomic uint64_t publication_changes;
+
+    _Atomic int64_t period_ms; /* written by any thread */
 
     /* The mailbox: a request is a number that never comes again, with the relation's OID in its
      * lower half, so that a late answer is not taken for a new one. */
@@ -75,7 +82,8 @@ struct watcher {
     /* The watcher's thread only. */
     struct report report;
     uint64_t answered;   /* the last request that was answered */
-    bool was_terminated; /* the last session ended with 57P01 */
+    bool was_lost;       /* the last session did not end by our will */
+    bool was_terminated; /* it ended with 57P01 */
     struct backoff backoff;
 };
 
@@ -138,6 +146,7 @@ static void publish_sight(struct watcher *watcher, const struct slot_sight *sigh
     watcher->report.sight = *sight;
     watcher->report.error[0] = '\0';
     board_put(&watcher->board, &watcher->report);
+    atomic_fetch_add(&watcher->sights, 1);
     atomic_store(&watcher->answered_at_ms, now_ms);
     atomic_store(&watcher->shutdown_noticed, false);
     atomic_store(&watcher->connected, true);
@@ -180,12 +189,33 @@ static bool answer_key(struct watcher *watcher, struct db_conn *conn, struct err
     return true;
 }
 
+/* True: it differs from the look before. */
+static bool note_publication(struct report *report, const struct publication_sight *now)
+{
+    struct watcher_publication *known = &report->publication;
+    bool changed =
+        report->publication_seen && publication_watch_changed(&known->sight, now, known->change);
+    known->sight = *now;
+    report->publication_seen = true;
+    return changed;
+}
+
 static bool look(struct watcher *watcher, struct db_conn *conn, struct error *err)
 {
     struct slot_sight sight = { .exists = false };
+    struct publication_sight publication = { .exists = false };
+    bool changed = false;
     if (!slot_look(conn, watcher->slot, &sight, err))
         return false;
+    if (watcher->publication != NULL) {
+        if (!publication_watch_look(conn, watcher->publication, &publication, err))
+            return false;
+        changed = note_publication(&watcher->report, &publication);
+        watcher->report.publication.passed_over = conn->server_version >= PASSES_OVER_FROM;
+    }
     publish_sight(watcher, &sight);
+    if (changed)
+        atomic_fetch_add(&watcher->publication_changes, 1);
     backoff_reset(&watcher->backoff);
     return true;
 }
@@ -205,20 +235,21 @@ static bool pause_for(struct watcher *watcher, int64_t wait_ms, int session_fd)
 /* Until the session fails (*err) or the watcher shall stop (true). */
 static bool run_session(struct watcher *watcher, struct db_conn *conn, struct error *err)
 {
-    watcher->was_terminated = false;
+    watcher->was_lost = watcher->was_terminated = false;
     do {
         if (!answer_key(watcher, conn, err) || !look(watcher, conn, err))
             return false;
-    } while (pause_for(watcher, watcher->period_ms, PQsocket(conn->pg)));
+    } while (pause_for(watcher, atomic_load(&watcher->period_ms), PQsocket(conn->pg)));
     return true;
 }
 
-/* After 57P01 a server that refuses (57P03) or is not there shuts down; one that answers with
- * anything else still runs. */
+/* A server that refuses (57P03) who was in before shuts down, or has; after 57P01 one that is not
+ * there as well; one that answers with anything else still runs. libpq can meet the end of the
+ * session before its 57P01, so that one alone does not tell. */
 static void judge_refusal(struct watcher *watcher, const struct error *err)
 {
-    if (watcher->was_terminated &&
-        (strcmp(err->code, "57P03") == 0 || err->class == ERROR_RECONNECT))
+    if ((watcher->was_lost && strcmp(err->code, "57P03") == 0) ||
+        (watcher->was_terminated && err->class == ERROR_RECONNECT))
         atomic_store(&watcher->shutdown_noticed, true);
 }
 
@@ -226,10 +257,12 @@ static void run_once(struct watcher *watcher, struct error *err)
 {
     const struct interrupt interrupt = { .stop_fd = watcher->stop_fd };
     AUTO(struct db_conn *, db_conn_close_p) conn = NULL;
-    if (!db_conn_open(&watcher->conn_options, interrupt, &conn, err))
+    if (!db_conn_open(&watcher->conn_options, interrupt, &conn, err)) {
         judge_refusal(watcher, err);
-    else if (!run_session(watcher, conn, err))
+    } else if (!run_session(watcher, conn, err)) {
+        watcher->was_lost = err->class == ERROR_RECONNECT;
         watcher->was_terminated = strcmp(err->code, "57P01") == 0;
+    }
 }
 
 static void *watch(void *self)
@@ -298,15 +331,21 @@ static void start_thread(struct watcher *watcher)
     (void)pthread_setname_np(watcher->thread, "watcher");
 }
 
+/* The ping is at most so far apart. */
+static int64_t period_of(int64_t interval_ms)
+{
+    CHECK(interval_ms > 0);
+    return interval_ms < PING_EVERY_MS ? interval_ms : PING_EVERY_MS;
+}
+
 struct watcher *watcher_start(const struct watcher_options *options)
 {
-    CHECK(options->interval_ms > 0);
     struct watcher *watcher = memory_alloc(sizeof(*watcher));
     watcher->texts = arena_init(0);
     watcher->conn_options = copy_options(&watcher->texts, &options->conn);
     watcher->slot = copy_text(&watcher->texts, options->slot);
-    watcher->period_ms =
-        options->interval_ms < PING_EVERY_MS ? options->interval_ms : PING_EVERY_MS;
+    watcher->publication = copy_text(&watcher->texts, options->publication);
+    atomic_init(&watcher->period_ms, period_of(options->interval_ms));
     watcher->clock = options->clock;
     atomic_init(&watcher->answered_at_ms, INT64_MIN);
     watcher->stop_fd = new_eventfd();
@@ -316,6 +355,13 @@ struct watcher *watcher_start(const struct watcher_options *options)
     watcher->backoff = backoff_init(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, seed);
     start_thread(watcher);
     return watcher;
+}
+
+void watcher_set_interval(struct watcher *watcher, int64_t interval_ms)
+{
+    int64_t period_ms = period_of(interval_ms);
+    if (atomic_exchange(&watcher->period_ms, period_ms) > period_ms)
+        signal_fd(watcher->wake_fd);
 }
 
 void watcher_stop(struct watcher *watcher)
@@ -345,6 +391,23 @@ bool watcher_sight(const struct watcher *watcher, struct slot_sight *out_sight, 
     *out_sight = report.sight;
     *out_age_ms = report.seen ? age_ms(watcher, report.seen_at_ms) : INT64_MAX;
     return report.seen;
+}
+
+uint64_t watcher_sights(const struct watcher *watcher)
+{
+    return atomic_load_explicit(&watcher->sights, memory_order_acquire);
+}
+
+bool watcher_publication(const struct watcher *watcher, struct watcher_publication *out_seen)
+{
+    struct report report = board_get(&watcher->board);
+    *out_seen = report.publication;
+    return report.publication_seen;
+}
+
+uint64_t watcher_publication_changes(const struct watcher *watcher)
+{
+    return atomic_load_explicit(&watcher->publication_changes, memory_order_acquire);
 }
 
 int64_t watcher_ping_age_ms(const struct watcher *watcher)

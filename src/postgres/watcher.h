@@ -1,6 +1,7 @@
-/* A thread with one ordinary session beside the stream: it looks at the slot, pings, reads WAL
- * figures, answers key look-ups, and notices a server that shuts down. It publishes by atomics and
- * a mailbox; it never logs. When its session is lost it opens a new one with a back-off, for ever.
+/* A thread with one ordinary session beside the stream: it looks at slot and publication, pings,
+ * reads WAL figures, answers key look-ups, and notices a server that shuts down. It publishes by
+ * atomics and a mailbox; it never logs. When its session is lost it opens a new one with a
+ * back-off, for ever.
  */
 #ifndef POSTGRES_WATCHER_H
 #define POSTGRES_WATCHER_H
@@ -11,6 +12,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "postgres/db_conn.h"
+#include "postgres/publication_watch.h"
 #include "postgres/slot.h"
 
 struct watcher;
@@ -18,20 +20,33 @@ struct watcher;
 struct watcher_options {
     struct db_conn_options conn; /* texts are copied */
     const char *slot;
-    int64_t interval_ms; /* how often to look at the slot; the ping is at most 1 s apart */
+    const char *publication; /* NULL = it is not looked at */
+    int64_t interval_ms;     /* how often to look at the slot; the ping is at most 1 s apart */
     struct clock clock;
 };
 
 struct watcher *watcher_start(const struct watcher_options *options);
+/* From now on; any thread. */
+void watcher_set_interval(struct watcher *watcher, int64_t interval_ms);
 void watcher_stop(struct watcher *watcher); /* joins; at most a second; NULL allowed */
 
 /* Any thread. The last look (zeroed before the first) and its age; a torn read is impossible. */
 bool watcher_sight(const struct watcher *watcher, struct slot_sight *out_sight,
                    int64_t *out_age_ms);
+uint64_t watcher_sights(const struct watcher *watcher); /* looks since the start; cheap */
+/* The last look at the publication. */
+struct watcher_publication {
+    struct publication_sight sight;
+    bool passed_over; /* by this server a missing one is no error: its changes are passed over */
+    char
+        change[PUBLICATION_CHANGE_SIZE]; /* how it last differed from the look before; "" = never */
+};
+bool watcher_publication(const struct watcher *watcher, struct watcher_publication *out_seen);
+uint64_t watcher_publication_changes(const struct watcher *watcher); /* since the start; cheap */
 int64_t watcher_ping_age_ms(const struct watcher *watcher); /* INT64_MAX = never answered */
 bool watcher_connected(const struct watcher *watcher);
-/* The server said 57P01 and refuses with 57P03 (or refuses to be reached): it shuts down. Falls
- * back to false when a session works again. */
+/* The session was lost and the server refuses with 57P03, or it said 57P01 and is not there: it
+ * shuts down. Falls back to false when a session works again. */
 bool watcher_shutdown_noticed(const struct watcher *watcher);
 /* The last error of the session ("" = none), for /status. */
 void watcher_last_error(const struct watcher *watcher, char *out_text, size_t out_size);

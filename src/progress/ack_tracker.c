@@ -238,6 +238,15 @@ void ack_tracker_add(struct ack_tracker *tracker, ticket_t ticket, uint32_t coun
     tracker->in_flight += count;
 }
 
+void ack_tracker_withdraw(struct ack_tracker *tracker, ticket_t ticket, uint32_t count)
+{
+    CHECK(ticket_is_current(tracker, ticket) && !ticket_is_group(ticket));
+    struct entry *entry = open_entry_of(tracker, ticket);
+    CHECK(entry->undone >= count);
+    entry->undone -= count;
+    tracker->in_flight -= count;
+}
+
 static bool close_group(struct ack_tracker *tracker, ticket_t ticket)
 {
     struct group *group = group_slot(tracker, ticket);
@@ -335,6 +344,15 @@ uint64_t ack_tracker_in_flight(const struct ack_tracker *tracker)
 uint32_t ack_tracker_entries(const struct ack_tracker *tracker)
 {
     return tracker->count;
+}
+
+lsn_t ack_tracker_end(const struct ack_tracker *tracker, ticket_t ticket)
+{
+    uint64_t distance = (ticket.value - tracker->head) & NUMBER_MASK;
+    if (!ticket_is_current(tracker, ticket) || ticket_is_group(ticket) ||
+        distance >= tracker->count)
+        return LSN_NONE;
+    return entry_at(tracker, tracker->head + distance)->end;
 }
 
 uint32_t ack_tracker_chunk(const struct ack_tracker *tracker, ticket_t ticket)

@@ -11,9 +11,9 @@
  * of an older generation are ignored by done(): late reports of an abandoned producer count for
  * nothing. Everywhere else an old ticket is a broken call.
  *
- * Resume (the connection was lost, the producer is healthy) needs no call: an open transaction
- * stays open, and its ticket goes on when the same transaction comes again. When another one comes
- * instead, the caller restarts.
+ * Resume (the connection was lost, the producer is healthy): an open transaction stays open, and
+ * its ticket goes on when the same transaction comes again; what of it was added but not sent is
+ * withdrawn, to be added again. When another one comes instead, the caller restarts.
  *
  * Every call is O(1) (amortised); memory is taken only when the ring or the groups grow.
  */
@@ -41,6 +41,8 @@ ticket_t ack_tracker_begin(struct ack_tracker *tracker); /* one open, at the tai
 ticket_t ack_tracker_begin_group(struct ack_tracker *tracker, uint32_t chunk);
 /* count records of this ticket will be sent; call before they are sent. */
 void ack_tracker_add(struct ack_tracker *tracker, ticket_t ticket, uint32_t count);
+/* count records of the open transaction that were added will not be sent after all. */
+void ack_tracker_withdraw(struct ack_tracker *tracker, ticket_t ticket, uint32_t count);
 /* end: of the Commit; groups: LSN_NONE. An end below an earlier one (something came again) moves
  * nothing back. True: complete now, since every record of it is done already. */
 bool ack_tracker_close(struct ack_tracker *tracker, ticket_t ticket, lsn_t end);
@@ -60,6 +62,9 @@ lsn_t ack_tracker_confirmed(const struct ack_tracker *tracker);
 bool ack_tracker_open(const struct ack_tracker *tracker);          /* a transaction is open */
 uint64_t ack_tracker_in_flight(const struct ack_tracker *tracker); /* records added, not done */
 uint32_t ack_tracker_entries(const struct ack_tracker *tracker);   /* not yet confirmed */
+/* The end of the ticket's transaction; LSN_NONE while it is open, of a group, and of one that is
+ * confirmed or forgotten. */
+lsn_t ack_tracker_end(const struct ack_tracker *tracker, ticket_t ticket);
 /* Of a group; also right after it was completed, until the next begin_group(). */
 uint32_t ack_tracker_chunk(const struct ack_tracker *tracker, ticket_t ticket);
 

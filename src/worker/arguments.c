@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "config/config_docs.h"
 #include "worker/commands.h"
@@ -15,22 +16,28 @@ struct parser {
     struct error *err;
 };
 
-static bool take_config(struct parser *parser, const char *value)
+static bool take_config(struct parser *parser, char *value)
 {
     parser->out->config_file = value;
     return true;
 }
 
-static bool take_set(struct parser *parser, const char *value)
+/* A value may be a secret: it is neither repeated nor left where `ps` shows it. */
+static bool take_set(struct parser *parser, char *value)
 {
-    if (strchr(value, '=') == NULL)
+    static const char path_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                          "0123456789_.[]-";
+    char *equals = strchr(value, '=');
+    if (equals == NULL)
         return error_set(parser->err, ERROR_CONFIG, "usage",
-                         "--set %s: expected path=value, such as --set cdc.slot.name=s1", value);
-    parser->out->sets[parser->out->set_count++] = value;
+                         "--set %.*s: expected path=value, such as --set cdc.slot.name=s1",
+                         (int)strspn(value, path_characters), value);
+    parser->out->sets[parser->out->set_count++] = memory_text(value);
+    memset(equals + 1, '*', strlen(equals + 1));
     return true;
 }
 
-static bool take_sink(struct parser *parser, const char *value)
+static bool take_sink(struct parser *parser, char *value)
 {
     static const struct {
         const char *name;
@@ -50,19 +57,19 @@ static bool take_sink(struct parser *parser, const char *value)
                      "--sink %s: expected one of kafka, null, stdout", value);
 }
 
-static bool take_accept_gap(struct parser *parser, const char *value UNUSED)
+static bool take_accept_gap(struct parser *parser, char *value UNUSED)
 {
     parser->out->accept_gap = true;
     return true;
 }
 
-static bool take_help(struct parser *parser, const char *value UNUSED)
+static bool take_help(struct parser *parser, char *value UNUSED)
 {
     parser->out->help = true;
     return true;
 }
 
-static bool take_version(struct parser *parser, const char *value UNUSED)
+static bool take_version(struct parser *parser, char *value UNUSED)
 {
     parser->out->version = true;
     return true;
@@ -74,7 +81,7 @@ static const struct option {
     const char *value;      /* NULL = takes none */
     unsigned needs;         /* of enum command_options; 0 = every command has it */
     const char *help;
-    bool (*take)(struct parser *, const char *);
+    bool (*take)(struct parser *, char *);
 } options[] = {
     { "--config", NULL, "FILE", COMMAND_CONFIG, "read the configuration from this YAML file",
       take_config },
@@ -94,11 +101,10 @@ static bool is_name(const char *known, struct slice name)
     return known != NULL && slice_is(name, known);
 }
 
-static const struct option *find_option(const char *name, size_t size)
+static const struct option *find_option(struct slice name)
 {
-    const struct slice given = { name, size };
     for (size_t i = 0; i < COUNT_OF(options); i++) {
-        if (is_name(options[i].name, given) || is_name(options[i].short_name, given))
+        if (is_name(options[i].name, name) || is_name(options[i].short_name, name))
             return &options[i];
     }
     return NULL;
@@ -122,13 +128,14 @@ static unsigned available_options(const struct arguments *arguments)
     return available;
 }
 
-static bool unknown_option(struct parser *parser, const char *word)
+static bool unknown_option(struct parser *parser, struct slice word)
 {
+    AUTO(char *, memory_free_p) name = memory_text_n(word.data, word.size);
     const char *names[COUNT_OF(options)];
     for (size_t i = 0; i < COUNT_OF(options); i++)
         names[i] = options[i].name;
-    const char *nearest = text_nearest(word, names, COUNT_OF(options));
-    return error_set(parser->err, ERROR_CONFIG, "usage", "unknown option %s%s%s%s", word,
+    const char *nearest = text_nearest(name, names, COUNT_OF(options));
+    return error_set(parser->err, ERROR_CONFIG, "usage", "unknown option %s%s%s%s", name,
                      nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
                      nearest != NULL ? "?" : "; see pqcdc --help");
 }
@@ -136,11 +143,11 @@ static bool unknown_option(struct parser *parser, const char *word)
 static bool parse_option(struct parser *parser)
 {
     char *word = parser->words[parser->at++];
-    const char *equals = strchr(word, '=');
-    size_t size = equals != NULL ? (size_t)(equals - word) : strlen(word);
-    const struct option *option = find_option(word, size);
+    char *equals = strchr(word, '=');
+    const struct slice name = { word, equals != NULL ? (size_t)(equals - word) : strlen(word) };
+    const struct option *option = find_option(name);
     if (option == NULL)
-        return unknown_option(parser, word);
+        return unknown_option(parser, name);
     if (option->needs != 0 && (available_options(parser->out) & option->needs) == 0)
         return error_set(parser->err, ERROR_CONFIG, "usage", "%s does not go with this command",
                          option->name);
@@ -255,6 +262,8 @@ bool arguments_parse(int count, char **words, struct arguments *out_arguments, s
 
 void arguments_done(struct arguments *arguments)
 {
+    for (uint32_t i = 0; i < arguments->set_count; i++)
+        secret_free(arguments->sets[i]);
     memory_free(arguments->sets);
     arguments->sets = NULL;
 }

@@ -15,7 +15,7 @@ struct arguments {
     const struct command *command; /* NULL with help: of `group`, or of all */
     const char *group;             /* the first word of several commands, or NULL */
     const char *config_file;       /* --config */
-    const char **sets;             /* --set, in order; arguments_done() frees the array */
+    char **sets;                   /* --set, in order */
     uint32_t set_count;
     enum connector_sink sink; /* --sink */
     bool accept_gap;          /* --accept-gap */
@@ -23,7 +23,8 @@ struct arguments {
     bool version;             /* --version */
 };
 
-/* ERROR_CONFIG "usage" names the word, and the nearest known one. */
+/* ERROR_CONFIG "usage" names the word, and the nearest known one. What was set is copied, and
+ * blotted out in the words, where other users of the machine could read it. */
 MUST_CHECK bool arguments_parse(int count, char **words, struct arguments *out_arguments,
                                 struct error *err);
 void arguments_done(struct arguments *arguments);

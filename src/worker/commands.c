@@ -63,7 +63,7 @@ enum exit_code commands_run(const struct arguments *arguments)
     const struct config_sources sources = {
         .file = arguments->config_file,
         .environment = (const char *const *)environ,
-        .sets = arguments->sets,
+        .sets = (const char *const *)arguments->sets,
         .set_count = arguments->set_count,
     };
     AUTO(struct config_problems, config_problems_done) problems = CONFIG_PROBLEMS_INIT;

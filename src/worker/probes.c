@@ -3,27 +3,36 @@
 enum { PROBES_ALIVE_LIMIT_MS = 10000 };
 
 /* A check says true, or false and why. */
-typedef bool check_fn(struct connector *connector, struct error *reason);
+typedef bool check_fn(const struct probes *probes, struct error *reason);
 
-static bool check_loop(struct connector *connector, struct error *reason)
+static bool check_loop(const struct probes *probes, struct error *reason)
 {
-    int64_t age_ms = connector_alive_age_ms(connector);
+    int64_t age_ms = connector_alive_age_ms(probes->connector);
     if (age_ms <= PROBES_ALIVE_LIMIT_MS)
         return true;
     return error_set(reason, ERROR_BUG, "loop_stuck", "the pipeline has not turned for %lld ms",
                      (long long)age_ms);
 }
 
-static bool check_started(struct connector *connector, struct error *reason)
+static bool check_elector(const struct probes *probes, struct error *reason)
 {
-    if (atomic_load(&connector_status(connector)->started))
+    int64_t age_ms = probes->leadership != NULL ? leadership_alive_age_ms(probes->leadership) : 0;
+    if (age_ms <= PROBES_ALIVE_LIMIT_MS)
+        return true;
+    return error_set(reason, ERROR_BUG, "elector_stuck", "the elector has not turned for %lld ms",
+                     (long long)age_ms);
+}
+
+static bool check_started(const struct probes *probes, struct error *reason)
+{
+    if (atomic_load(&connector_status(probes->connector)->started))
         return true;
     return error_set(reason, ERROR_WAIT, "not_started", "the pipeline has not turned yet");
 }
 
-static bool check_streams(struct connector *connector, struct error *reason)
+static bool check_streams(const struct probes *probes, struct error *reason)
 {
-    return !connector_unready(connector, reason);
+    return !connector_unready(probes->connector, reason);
 }
 
 struct check {
@@ -31,9 +40,10 @@ struct check {
     check_fn *passes;
 };
 
-static const struct check live_checks[] = { { "loop", check_loop } };
+static const struct check live_checks[] = { { "loop", check_loop }, { "elector", check_elector } };
 static const struct check start_checks[] = { { "started", check_started } };
 static const struct check ready_checks[] = { { "loop", check_loop },
+                                             { "elector", check_elector },
                                              { "streaming-or-standby", check_streams } };
 
 static void answer(const struct probes *probes, const struct check *checks, size_t count,
@@ -41,7 +51,7 @@ static void answer(const struct probes *probes, const struct check *checks, size
 {
     for (size_t i = 0; i < count; i++) {
         struct error reason = ERROR_INIT;
-        bool passed = checks[i].passes(probes->connector, &reason);
+        bool passed = checks[i].passes(probes, &reason);
         if (!passed)
             response->status = 503;
         if (passed && request->verbose)

@@ -10,6 +10,7 @@
 
 #include "connector/settings.h"
 #include "worker/commands.h"
+#include "worker/leadership.h"
 #include "worker/probes.h"
 
 enum { SAME_SIGNAL_MS = 500 };
@@ -81,32 +82,51 @@ static void greet(struct log *log, const struct config *config, const struct con
                  LOG_STR("advice", "remove kafka.requiredAcks to have every record delivered"));
 }
 
+static bool start(const struct connector_options *options, struct probes *probes,
+                  struct connector **out_connector, struct error *err)
+{
+    if (!connector_new(options, out_connector, err))
+        return false;
+    probes->connector = *out_connector;
+    return connector_start(*out_connector, err);
+}
+
+static enum exit_code cannot_start(struct log *log, const struct error *err)
+{
+    log_failure(log, LOG_ERROR, "cannot start", err);
+    return exit_codes_of(err);
+}
+
 static enum exit_code run_with(const struct arguments *arguments, const struct config *config,
                                struct log *log, int signals)
 {
     struct probes probes;
     probes_init(&probes);
     struct error err = ERROR_INIT;
+    AUTO(struct leadership *, leadership_stop_p) leadership = NULL;
     AUTO(struct connector *, connector_free_p) connector = NULL;
-    const struct connector_options options = {
+    struct connector_options options = {
         .config = config,
         .log = log,
         .sink = arguments->sink,
         .routes = probes.routes,
         .route_count = COUNT_OF(probes.routes),
     };
-    if (!connector_new(&options, &connector, &err)) {
-        log_failure(log, LOG_ERROR, "cannot start", &err);
-        return exit_codes_of(&err);
+    if (leadership_is_leased(config)) {
+        if (!leadership_start(config, log, &leadership, &err))
+            return cannot_start(log, &err);
+        options.gate = leadership_gate(leadership);
+        options.instance = leadership_instance(leadership);
+        probes.leadership = leadership;
     }
-    probes.connector = connector;
-    if (!connector_start(connector, &err)) {
-        log_failure(log, LOG_ERROR, "cannot start", &err);
-        return exit_codes_of(&err);
-    }
+    if (!start(&options, &probes, &connector, &err))
+        return cannot_start(log, &err);
     greet(log, config, connector);
     wait_until_over(connector, signals, log);
-    if (!connector_join(connector, &err)) {
+    bool stopped = connector_join(connector, &err);
+    if (leadership != NULL)
+        leadership_leave(leadership); /* last: nothing of ours can be written any more */
+    if (!stopped) {
         log_failure(log, LOG_ERROR, "halted: a person must act", &err);
         return exit_codes_of(&err);
     }

@@ -7,6 +7,7 @@
 #include "connector/settings.h"
 #include "connector/slot_only.h"
 #include "worker/commands.h"
+#include "worker/leadership.h"
 
 /* What each of the three does once it is connected. */
 typedef bool slot_work_fn(struct db_conn *conn, const struct config *config, struct error *err);
@@ -96,6 +97,8 @@ enum exit_code slot_command_create(const struct arguments *arguments, const stru
         session_create_slot(&options, INTERRUPT_NONE, arguments->accept_gap, &point, &err);
     log_free(log);
     if (!created)
+        return failed(&err);
+    if (leadership_is_leased(config) && !leadership_forget_slot(config, &err))
         return failed(&err);
     printf("created replication slot %s; changes committed after %s will be delivered\n",
            config->cdc_slot_name, lsn_text(point).text);

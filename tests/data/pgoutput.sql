@@ -2,7 +2,8 @@
 -- digits each; a line that starts with # begins another stream. In a database of its own, with
 -- wal_level = logical:
 --     psql -XqAt -v ON_ERROR_STOP=1 -f pgoutput.sql > pgoutput-<major>.txt
--- pgoutput-<major>.expected.txt is what must come of it.
+-- pgoutput-<major>.expected.txt is what must come of it. With -v keep=1 the slot "recorder" is left
+-- as it is, for tests/lab/record.py, and all that is printed are the publications.
 \o /dev/null
 set client_encoding = 'UTF8';
 set datestyle = 'ISO';
@@ -207,6 +208,12 @@ update listed set hidden = 'hidden again';
 \endif
 \if :from_18
 insert into generated values (21);
+\endif
+
+\if :{?keep}
+\o
+\qecho :publications
+\quit
 \endif
 
 \o

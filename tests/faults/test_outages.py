@@ -5,33 +5,7 @@ import time
 
 import pytest
 
-
-@pytest.fixture
-def kafka_back(kafka):
-    """Whatever the test did, the next one finds Kafka."""
-    yield
-    if "does not run" in status_of(kafka):
-        kafka.start()
-
-
-@pytest.fixture
-def postgres_back(postgres):
-    yield
-    if "does not run" in status_of(postgres):
-        postgres.start()
-
-
-def status_of(server) -> str:
-    try:
-        return server.run("status")
-    except RuntimeError as error:
-        return str(error)
-
-
-def delivers(worker) -> None:
-    """Waits until more is acknowledged than is now."""
-    acked = worker.status()["records_acked"]
-    worker.wait(lambda: worker.status().get("records_acked", 0) > acked, "records are acknowledged", 60)
+from lab.line import NARROW
 
 
 def test_kafka_is_down_at_start(line, kafka, acquit, kafka_back):
@@ -46,87 +20,75 @@ def test_kafka_is_down_at_start(line, kafka, acquit, kafka_back):
         transactions = writers.transactions
         worker.wait(lambda: writers.transactions > transactions + 100, "changes pile up")
         kafka.start()
-        delivers(worker)
+        worker.wait_delivery()
     line.scenario.settle(worker, timeout=120)
     assert acquit(line).duplicates == 0
 
 
-def test_kafka_is_down_in_mid_stream(line, kafka, acquit, full, say, kafka_back):
+@pytest.mark.sanitize
+def test_kafka_is_down_in_mid_stream(line, kafka, acquit, full, say, kafka_back, impact):
     seconds = 60 if full else 6
-    worker = line.streaming()
-    pid = line.scenario.slot_row()["active_pid"]
+    worker = line.streaming(kafka=NARROW)
+    pid = line.walsender()
     with line.writers(pause=0.005):
-        delivers(worker)
+        worker.wait_delivery(more=500)
+        strike = impact.strike(worker, "the broker is killed")
         kafka.kill()
         worker.wait_log(str(kafka.port))
-        worker.wait(lambda: worker.status()["blocked"], "it stops reading when it is full")
-        status = worker.status()
+        status = worker.wait_full()
         time.sleep(seconds)  # how long the outage lasts
         later = worker.status()
         assert later["state"] == "streaming"
-        assert later["in_flight_bytes"] <= 17 << 20, "what is held is bounded"
+        assert later["in_flight_bytes"] <= worker.in_flight_limit_bytes, "what is held is bounded"
         assert later["confirmed_lsn"] == status["confirmed_lsn"], "nothing is confirmed meanwhile"
-        assert line.scenario.slot_row()["active_pid"] == pid, "PostgreSQL is answered all the time"
+        assert line.walsender() == pid, "PostgreSQL is answered all the time"
         say(f"Kafka was away for {seconds} s; {later['in_flight_records']} records were held")
         kafka.start()
-        delivers(worker)
+        strike.over(worker)
     line.scenario.settle(worker, timeout=180)
     acquit(line)
+    impact.prove()
     assert worker.alive()
 
 
+@pytest.mark.sanitize
+@pytest.mark.versions
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-def test_postgres_restarts(line, postgres, acquit, mode, postgres_back):
+def test_postgres_restarts(line, postgres, acquit, mode, postgres_back, impact):
     worker = line.streaming()
     with line.writers():
-        delivers(worker)
+        worker.wait_delivery()
+        strike = impact.strike(worker, f"{mode} stop")
         began = time.monotonic()
         postgres.stop(mode)
         took = time.monotonic() - began
-        assert took < 30, f"the {mode} stop took {took:.1f} s: was the server not answered?"
+        assert took < 15, f"the {mode} stop took {took:.1f} s: was the server not answered?"
         lost = worker.wait_log("reconnect|wait|57P0")
         assert lost["level"] in ("WARN", "ERROR")
         worker.wait(lambda: worker.status()["state"] != "streaming", "it knows that the stream is gone")
         assert worker.get("/livez")[0] == 200
         postgres.start()
         worker.wait_streaming(60)
-        delivers(worker)
+        strike.over(worker)
     line.scenario.settle(worker, timeout=120)
-    acquit(line)
+    assert acquit(line).duplicates == 0, "the stream is resumed where it was"
+    impact.prove()
     assert worker.alive()
 
 
-def test_postgres_stops_quickly_while_kafka_is_down(line, kafka, postgres, acquit, kafka_back, postgres_back):
-    """A server that shuts down waits for its reader, who cannot confirm: so the reader must leave."""
-    worker = line.streaming()
-    with line.writers():
-        delivers(worker)
-        kafka.stop()
-        worker.wait(lambda: worker.status()["blocked"], "it stops reading when it is full")
-        began = time.monotonic()
-        postgres.stop("fast")
-        took = time.monotonic() - began
-        assert took < 15, f"the stop took {took:.1f} s"
-        postgres.start()
-        kafka.start()
-        worker.wait_streaming(60)
-        delivers(worker)
-    line.scenario.settle(worker, timeout=120)
-    acquit(line)
-
-
-def test_connection_is_cut_by_the_server(line, postgres, acquit):
+def test_connection_is_cut_by_the_server(line, acquit, impact):
     worker = line.streaming()
     with line.writers():
         for _ in range(5):
-            delivers(worker)
-            pid = line.scenario.slot_row()["active_pid"]
-            postgres.execute("select pg_terminate_backend(%s)", (pid,))
-            worker.wait(
-                lambda: line.scenario.slot_row()["active_pid"] not in (None, pid), "it is back on the slot"
-            )
+            worker.wait_delivery()
+            pid = line.walsender()
+            strike = impact.strike(worker, "walsender terminated")
+            line.terminate_walsender()
+            worker.wait(lambda: line.walsender() not in (None, pid), "it is back on the slot")
+            strike.over(worker)
     line.scenario.settle(worker, timeout=60)
-    acquit(line)
+    impact.prove()
+    assert acquit(line).duplicates == 0, "the stream is resumed where it was"
 
 
 def test_both_are_away_at_start(line, kafka, postgres, acquit, kafka_back, postgres_back):
@@ -144,6 +106,6 @@ def test_both_are_away_at_start(line, kafka, postgres, acquit, kafka_back, postg
         start.join()
     worker.wait_streaming(60)
     with line.writers():
-        delivers(worker)
+        worker.wait_delivery()
     line.scenario.settle(worker, timeout=60)
     acquit(line)

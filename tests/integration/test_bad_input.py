@@ -2,13 +2,10 @@
 
 import signal
 import socket
-import tempfile
-from pathlib import Path
 
 import pytest
 
 from lab.scenario import merge
-from lab.servers import Postgres
 from lab.waiting import wait_until
 
 CONFIG = 78
@@ -43,6 +40,7 @@ def advice(worker):
 # The configuration: found before anything is connected, all problems at once.
 
 
+@pytest.mark.sanitize
 def test_all_problems_of_a_configuration_at_once(refused, scenario):
     config = scenario.config(
         cdc={
@@ -280,6 +278,7 @@ def test_slot_of_another_database(users, refused):
         users.postgres.execute(f"select pg_drop_replication_slot('{users.slot}')")
 
 
+@pytest.mark.sanitize
 def test_slot_vanishes_under_a_worker(users):
     worker = users.streaming()
     worker.signal(signal.SIGSTOP)  # so that it cannot be back before the slot is gone
@@ -293,18 +292,12 @@ def test_slot_vanishes_under_a_worker(users):
     assert users.slot_row() == {}, "a slot that was seen is never made again"
 
 
-def test_wal_level_is_not_logical(users, refused, state: Path, logs: Path):
-    server = Postgres(Path(tempfile.mkdtemp(dir=state)), users.postgres.major, "wal_level = replica")
-    server.state.chmod(0o755)
-    server.start()
-    try:
-        server.execute("create table users (id serial primary key, name text)")
-        config = users.config(cdc={"port": server.port, "database": "postgres"})
-        worker = refused(config, HALTED, "wal_level", "replica")
-        assert "ALTER SYSTEM SET wal_level = logical" in advice(worker)
-    finally:
-        server.stop()
-        server.remove(logs / "postgres-replica")
+def test_wal_level_is_not_logical(users, refused, own_postgres):
+    server = own_postgres(conf="wal_level = replica")
+    server.execute("create table users (id serial primary key, name text)")
+    config = users.config(cdc={"port": server.port, "database": "postgres"})
+    worker = refused(config, HALTED, "wal_level", "replica")
+    assert "ALTER SYSTEM SET wal_level = logical" in advice(worker)
 
 
 # onHalt: wait

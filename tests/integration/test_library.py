@@ -32,6 +32,7 @@ def build(program):
     return program.parent.parent
 
 
+@pytest.mark.sanitize
 def test_example_handler(scenario, build):
     long_id = "x" * 400
     scenario.execute("create table users (id text primary key, name text)")
@@ -106,6 +107,7 @@ def test_example_is_not_ready(scenario, build, tmp_path):
     assert "there_is_no_such_table" in said.splitlines()[-1]
 
 
+@pytest.mark.unsanitized("an installed library is linked into a program of another compiler")
 @pytest.mark.parametrize("how", ["shared", "static"])
 def test_installed_files_build_a_program(how, build, tmp_path):
     root = tmp_path / "root"

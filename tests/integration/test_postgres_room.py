@@ -12,7 +12,7 @@ PROGRAMS = sorted(path.stem.removesuffix("_test") for path in (ROOT / "tests/int
 
 
 @pytest.fixture(scope="module")
-def own_postgres(request, state, logs):
+def room_postgres(request, state, logs):
     """They change pg_hba.conf and break connections: a server of their own, as it comes."""
     server = Postgres(state / "postgres-room", request.config.getoption("--pg-major"))
     server.start()
@@ -23,9 +23,9 @@ def own_postgres(request, state, logs):
 
 @pytest.mark.versions
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_program(name, own_postgres, program):
+def test_program(name, room_postgres, program):
     path = program.parent.parent / "tests" / f"integration_postgres_{name}"
-    environment = {**os.environ, "PQCDC_TEST_PG_PORT": str(own_postgres.port)}
+    environment = {**os.environ, "PQCDC_TEST_PG_PORT": str(room_postgres.port)}
     done = subprocess.run([path], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     assert "[  PASSED  ]" in done.stdout + done.stderr

@@ -87,13 +87,15 @@ lab_free_port() {
 lab_port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # A pid file holds the pid and the process's start time, so that a number that the system gave to
-# somebody else is never taken for ours.
-lab_start_time() { # field 22 of stat; the name before it may hold spaces
+# somebody else is never taken for ours. A process that has ended with all its threads is gone, however
+# long its parent takes to notice it.
+lab_start_time() { # fields 3, 20 and 22 of stat; the name before them may hold spaces
     local stat
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
     stat=${stat##*) }
     # shellcheck disable=SC2086
     set -- $stat
+    [ "$1" != Z ] || [ "${18}" -gt 1 ] || return 1
     echo "${20}"
 }
 
@@ -101,7 +103,8 @@ lab_pid_write() { echo "$2 $(lab_start_time "$2")" >"$1"; } # lab_pid_write FILE
 
 lab_pid() { # lab_pid FILE: the pid when that very process lives
     local pid start
-    [ -s "$1" ] && read -r pid start <"$1" && [ "$(lab_start_time "$pid")" = "$start" ] && echo "$pid"
+    [ -s "$1" ] && read -r pid start <"$1" && [ -n "$start" ] &&
+        [ "$(lab_start_time "$pid")" = "$start" ] && echo "$pid"
 }
 
 lab_pid_stop() { # lab_pid_stop FILE SECONDS: SIGTERM, after SECONDS SIGKILL

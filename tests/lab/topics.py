@@ -1,9 +1,24 @@
 """Topics: made, counted, and read back with a client that is not the one under test."""
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    PartitionMetadata,
+    ResourcePatternType,
+    ResourceType,
+)
 
 
 @dataclass(frozen=True)
@@ -20,15 +35,64 @@ def _admin(bootstrap: str) -> AdminClient:
     return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
 
 
-def create_topic(bootstrap: str, name: str, partitions: int = 1, **settings: str) -> None:
+def create_topic(
+    bootstrap: str,
+    name: str,
+    partitions: int = 1,
+    replicas: list[list[int]] | None = None,
+    **settings: str,
+) -> None:
+    """replicas: the brokers of each partition; else as the cluster does by default."""
     admin = _admin(bootstrap)
-    topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
+    if replicas is None:
+        topic = NewTopic(name, num_partitions=partitions, config=settings)
+    else:
+        topic = NewTopic(name, len(replicas), replica_assignment=replicas, config=settings)
     admin.create_topics([topic])[name].result(timeout=30)
 
 
 def delete_topic(bootstrap: str, name: str) -> None:
     admin = _admin(bootstrap)  # must outlive the future
     admin.delete_topics([name])[name].result(timeout=30)
+
+
+def set_topic(bootstrap: str, name: str, **settings: str) -> None:
+    admin = _admin(bootstrap)
+    entries = [
+        ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+        for setting, value in settings.items()
+    ]
+    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+    admin.incremental_alter_configs([resource])[resource].result(timeout=30)
+
+
+def allow_writing(bootstrap: str, name: str, user: str) -> None:
+    """What a producer needs on a topic: to write it, and to see it."""
+    admin = _admin(bootstrap)
+    bindings = [
+        AclBinding(
+            ResourceType.TOPIC,
+            name,
+            ResourcePatternType.LITERAL,
+            f"User:{user}",
+            "*",
+            operation,
+            AclPermissionType.ALLOW,
+        )
+        for operation in (AclOperation.WRITE, AclOperation.DESCRIBE)
+    ]
+    for done in admin.create_acls(bindings).values():
+        done.result(timeout=30)
+
+
+def add_partitions(bootstrap: str, name: str, total: int) -> None:
+    admin = _admin(bootstrap)
+    admin.create_partitions([NewPartitions(name, total)])[name].result(timeout=30)
+
+
+def partitions_of(bootstrap: str, name: str) -> dict[int, PartitionMetadata]:
+    """Number -> leader (-1: none), replicas, isrs."""
+    return _admin(bootstrap).list_topics(name, timeout=30).topics[name].partitions
 
 
 class TopicReader:
@@ -42,6 +106,7 @@ class TopicReader:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
                 "fetch.wait.max.ms": 20,
+                "receive.message.max.bytes": 1_000_000_000,
                 "log_level": 2,
             }
         )
@@ -54,18 +119,29 @@ class TopicReader:
         metadata = self._consumer.list_topics(topic, timeout=30).topics[topic]
         if metadata.error is not None:
             return {}
-        return {
-            number: self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)[1]
-            for number in metadata.partitions
-        }
+        return {number: self._end(TopicPartition(topic, number)) for number in metadata.partitions}
+
+    def _end(self, partition: TopicPartition) -> int:
+        """A broker that was just started may not know yet that it leads."""
+        for left in range(100, -1, -1):
+            try:
+                return self._consumer.get_watermark_offsets(partition, timeout=30)[1]
+            except KafkaException:
+                if left == 0:
+                    raise
+                time.sleep(0.1)
+        raise AssertionError("unreachable")
 
     def count(self, topic: str) -> int:
         return sum(self.ends(topic).values())
 
     def read(self, topic: str) -> list[Record]:
         """Every record, in the order of its partition."""
+        return list(self.stream(topic))
+
+    def stream(self, topic: str) -> Iterator[Record]:
+        """The same, one by one: for topics that memory should not hold."""
         ends = {number: end for number, end in self.ends(topic).items() if end > 0}
-        records: list[Record] = []
         self._consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in ends])
         try:
             while ends:
@@ -75,12 +151,11 @@ class TopicReader:
                     partition, offset = message.partition(), message.offset()
                     if partition not in ends or offset >= ends[partition]:
                         continue
-                    records.append(_record(message))
+                    yield _record(message)
                     if offset + 1 == ends[partition]:
                         del ends[partition]
         finally:
             self._consumer.unassign()
-        return records
 
 
 def _record(message) -> Record:

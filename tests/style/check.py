@@ -4,7 +4,7 @@
     check.py CHECK --root DIR [--build DIR]      check the tree
     check.py CHECK --planted --build DIR         plant violations, each in a copy; fail unless it is caught
 
-CHECK: includes, symbols, headers, sizes, format, options, codes
+CHECK: includes, symbols, headers, sizes, format, options, codes, peers
 """
 import argparse
 import pathlib
@@ -22,9 +22,10 @@ FILE_LIMIT = 700  # of tests and examples too
 LIBRARY_ROOMS = {
     "libpq-fe.h": {"postgres"},
     "librdkafka/": {"kafka", "worker"},
-    "yaml.h": {"config"},
+    "yaml.h": {"config", "kube"},
     "microhttpd.h": {"http"},
-    "jansson.h": set(),
+    "curl/": {"kube"},
+    "jansson.h": {"kube", "worker"},
 }
 
 
@@ -99,7 +100,8 @@ def check_symbols(root, build):
 def check_headers(root, build):
     flags = ["-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
              f"-I{root}/src", f"-I{root}/include", "-x", "c"]
-    flags += subprocess.run(["pkg-config", "--cflags", "libpq", "rdkafka", "yaml-0.1", "libmicrohttpd"],
+    flags += subprocess.run(["pkg-config", "--cflags", "libpq", "rdkafka", "yaml-0.1", "libmicrohttpd",
+                             "libcurl", "jansson"],
                             capture_output=True, text=True, check=True).stdout.split()
     problems = []
     headers = sources(root, ".h") + sorted((root / "include").rglob("*.h"))
@@ -230,6 +232,33 @@ def check_codes(root, _build):
     return problems + [f"{path}: {code} is not in the tables" for code in sorted(halts - set(codes))]
 
 
+def defines(path, function):
+    """Whether that file of tests has a function of that name."""
+    if not path.is_file():
+        return False
+    head = rf"^def {function}\(" if path.suffix == ".py" else rf"\b{function}\([^;{{}}]*\)\s*\n{{"
+    return re.search(head, path.read_text(), re.M) is not None
+
+
+def check_peers(root, _build):
+    """Every row of the peers' defects names tests that exist, or says that there is none."""
+    path = root / "docs" / "peers.md"
+    problems, seen = [], 0
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        names = [name for name in re.findall(r"`([^`]+)`", line) if name.startswith("tests/")]
+        for name in names:
+            match = re.fullmatch(r"(tests/[\w/]+\.py)::(\w+)|(tests/[\w/]+\.c): (\w+)", name)
+            file, function = (match[1] or match[3], match[2] or match[4]) if match else (None, None)
+            is_test = file is not None and defines(root / file, function)
+            seen += is_test
+            if not is_test and name != "tests/style":
+                problems.append(f"{path}:{number}: {name} is no test")
+        if re.match(r"\| (?!---)", line) and "| tests |" not in line and not names:
+            if not re.search(r"(waits for|missing): \w", line):
+                problems.append(f"{path}:{number}: no test, and not said why")
+    return problems if seen else problems + ["no name of a test was found: the check sees nothing"]
+
+
 CHECKS = {
     "includes": check_includes,
     "symbols": check_symbols,
@@ -238,6 +267,7 @@ CHECKS = {
     "format": check_format,
     "options": check_options,
     "codes": check_codes,
+    "peers": check_peers,
 }
 
 
@@ -332,6 +362,34 @@ def plant_codes(root, build):
     path = root / "docs" / "operations.md"
     path.write_text(path.read_text().replace("| `slot_missing`", "| `planted_code`, `slot_missing`"))
     return build, "nothing says planted_code"
+
+
+def plant_in_peers(root, pattern, replacement):
+    """Beside the tests, that a copied tree has not got."""
+    tests = pathlib.Path(__file__).resolve().parents[1]
+    shutil.copytree(tests, root / "tests", ignore=shutil.ignore_patterns("corpus", "data", "__pycache__"))
+    path = root / "docs" / "peers.md"
+    path.write_text(re.sub(pattern, replacement, path.read_text(), count=1))
+
+
+def plant_peers(root, build):
+    plant_in_peers(root, r"(test_flow\.py)::\w+", r"\1::test_planted")
+    return build, "tests/integration/test_flow.py::test_planted is no test"
+
+
+def plant_peers_of_a_c_function(root, build):
+    plant_in_peers(root, r"(pipeline_test\.c): \w+", r"\1: planted")
+    return build, "pipeline_test.c: planted is no test"
+
+
+def plant_peers_of_a_file(root, build):
+    plant_in_peers(root, r"tests/unit/connector/pipeline_test\.c", "tests/unit/connector/planted_test.c")
+    return build, "planted_test.c: "
+
+
+def plant_peers_of_a_row_without_a_test(root, build):
+    plant_in_peers(root, r"\| waits for: snapshot \|", "| |")
+    return build, "no test, and not said why"
 
 
 def run_planted(name, build):

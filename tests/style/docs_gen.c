@@ -4,7 +4,8 @@
  *     docs_gen NAME FILE     compares; fails when the file says something else
  *     docs_gen NAME FILE -w  writes it into the file
  *
- * NAME: configuration, metrics (whole files), life_cycle (between two markers of the file). */
+ * NAME: configuration, metrics (whole files), life_cycle, election (between two markers of the
+ * file). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "config/config_docs.h"
 #include "connector/endpoints.h"
 #include "connector/life_cycle.h"
+#include "election/election_rules.h"
 
 enum { DOCS_MAX_BYTES = 1024 * 1024 };
 
@@ -35,6 +37,30 @@ static void write_life_cycle(struct buf *out)
     buf_append_text(out, "    over --> [*]\n```\n\n");
 }
 
+static const char *call_text(enum election_call call)
+{
+    return call == ELECTION_CALL_NONE ? "" : election_call_name(call);
+}
+
+static void write_election(struct buf *out)
+{
+    unsigned count;
+    const struct election_row *rows = election_rules_all(&count);
+    buf_append_text(out, "\n| state | when | next | call | what it means |\n"
+                         "| --- | --- | --- | --- | --- |\n");
+    for (unsigned i = 0; i < count; i++)
+        buf_append_format(out, "| %s | `%s` | %s | %s | %s |\n", election_state_name(rows[i].state),
+                          rows[i].condition, election_state_name(rows[i].next),
+                          call_text(rows[i].call), rows[i].meaning);
+    buf_append_text(out, "\n```mermaid\nstateDiagram-v2\n    [*] --> following\n");
+    for (unsigned i = 0; i < count; i++) {
+        if (rows[i].next != rows[i].state)
+            buf_append_format(out, "    %s --> %s: %s\n", election_state_name(rows[i].state),
+                              election_state_name(rows[i].next), rows[i].condition);
+    }
+    buf_append_text(out, "    over --> [*]\n```\n\n");
+}
+
 static const struct document {
     const char *name;
     const char *table;
@@ -46,6 +72,8 @@ static const struct document {
     { "life_cycle", "src/connector/life_cycle.def", write_life_cycle,
       "<!-- life cycle: made from src/connector/life_cycle.def -->\n",
       "<!-- end of life cycle -->\n" },
+    { "election", "src/election/election.def", write_election,
+      "<!-- election: made from src/election/election.def -->\n", "<!-- end of election -->\n" },
 };
 
 static bool read_file(const char *path, struct buf *out)
@@ -116,7 +144,7 @@ int main(int count, char **words)
 {
     const struct document *document = count > 1 ? find(words[1]) : NULL;
     if (document == NULL) {
-        fputs("usage: docs_gen configuration|metrics|life_cycle [FILE [-w]]\n", stderr);
+        fputs("usage: docs_gen configuration|metrics|life_cycle|election [FILE [-w]]\n", stderr);
         return 64;
     }
     AUTO(struct buf, buf_done) made = buf_init(DOCS_MAX_BYTES);

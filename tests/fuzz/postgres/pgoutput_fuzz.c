@@ -1,18 +1,32 @@
-/* Any bytes as messages to one decoder, so that relations carry over from one to the next: each
- * message comes after its length in two bytes, big-endian. A message is decoded or refused with an
- * error; all that a decoded one points to lies in it and can be read. */
+/* Any bytes as messages to one decoder, so that relations carry over from one to the next; an empty
+ * one is a new stream, which forgets them. A message is decoded or refused with an error; all that
+ * a decoded one points to lies in it and can be read; a row's relation is the last one announced.
+ */
 #include <stdint.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/map.h"
-#include "base/memory.h"
-#include "base/reader.h"
+#include "fuzz/messages.h"
+#include "fuzz/messages_mutator.h"
 #include "postgres/pgoutput.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { ARENA_KEEP_BYTES = 16 * 1024 };
+enum { ARENA_KEEP_BYTES = 16 * 1024, ANNOUNCED_MAX = 64 };
+
+/* What the decoder must know: each relation's last announcement, as a sum over all of it. */
+struct announced {
+    uint32_t oid;
+    uint64_t sum;
+};
+
+struct fuzz {
+    struct pgoutput *decoder;
+    struct arena arena;
+    struct announced announced[ANNOUNCED_MAX];
+    uint32_t announced_count;
+};
 
 static uint64_t touch(struct slice bytes)
 {
@@ -49,6 +63,41 @@ static uint64_t touch_relation(const struct relation *relation)
     for (uint16_t i = 0; i < relation->column_count; i++)
         sum += touch(relation->columns[i].name) + relation->columns[i].type_oid;
     return sum;
+}
+
+static struct announced *find_announced(struct fuzz *fuzz, uint32_t oid)
+{
+    for (uint32_t i = 0; i < fuzz->announced_count; i++)
+        if (fuzz->announced[i].oid == oid)
+            return &fuzz->announced[i];
+    return NULL;
+}
+
+static void announce(struct fuzz *fuzz, const struct relation *relation)
+{
+    struct announced *known = find_announced(fuzz, relation->oid);
+    if (known == NULL && fuzz->announced_count < ANNOUNCED_MAX)
+        known = &fuzz->announced[fuzz->announced_count++];
+    if (known != NULL)
+        *known = (struct announced){ relation->oid, touch_relation(relation) };
+}
+
+static void check_announced(struct fuzz *fuzz, const struct relation *relation)
+{
+    const struct announced *known = find_announced(fuzz, relation->oid);
+    CHECK(known != NULL || fuzz->announced_count == ANNOUNCED_MAX);
+    CHECK(known == NULL || known->sum == touch_relation(relation));
+}
+
+static void check_relations(struct fuzz *fuzz, const struct change *change)
+{
+    if (change->kind == CHANGE_RELATION)
+        announce(fuzz, change->relation);
+    else if (change->relation != NULL)
+        check_announced(fuzz, change->relation);
+    if (change->kind == CHANGE_TRUNCATE)
+        for (uint32_t i = 0; i < change->as.truncate.count; i++)
+            check_announced(fuzz, change->as.truncate.relations[i]);
 }
 
 static uint64_t touch_row(struct slice message, const struct change *change)
@@ -103,20 +152,20 @@ static void check_refused(const struct error *err)
     CHECK(err->text[0] != '\0' && err->advice[0] != '\0');
 }
 
-/* From a block of its own size, so that AddressSanitizer sees a read past the end. */
-static uint64_t decode_one(struct pgoutput *decoder, struct arena *arena, struct slice message)
+static uint64_t decode_one(struct fuzz *fuzz, struct slice message)
 {
-    char *exact = memory_alloc(message.size > 0 ? message.size : 1);
-    memcpy(exact, message.data, message.size);
+    char *exact = messages_exact(message);
     struct slice payload = { exact, message.size };
     struct change change;
     struct error err = ERROR_INIT;
     uint64_t sum = 0;
-    arena_reset(arena);
-    if (pgoutput_decode(decoder, payload, arena, &change, &err))
+    arena_reset(&fuzz->arena);
+    if (pgoutput_decode(fuzz->decoder, payload, &fuzz->arena, &change, &err)) {
         sum = touch_change(payload, &change);
-    else
+        check_relations(fuzz, &change);
+    } else {
         check_refused(&err);
+    }
     memory_free(exact);
     return sum;
 }
@@ -124,18 +173,18 @@ static uint64_t decode_one(struct pgoutput *decoder, struct arena *arena, struct
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct reader input = reader_init((struct slice){ (const char *)data, size });
-    struct pgoutput *decoder = pgoutput_new();
-    struct arena arena = arena_init(ARENA_KEEP_BYTES);
+    struct fuzz fuzz = { .decoder = pgoutput_new(), .arena = arena_init(ARENA_KEEP_BYTES) };
     volatile uint64_t sum = 0; /* so that the reads are not optimised away */
     while (reader_left(&input) > 0) {
-        uint16_t message_bytes = reader_u16(&input);
-        size_t left = reader_left(&input);
-        sum += decode_one(decoder, &arena,
-                          reader_bytes(&input, message_bytes < left ? message_bytes : left));
+        struct slice message = messages_next(&input);
+        sum += decode_one(&fuzz, message);
+        if (message.size == 0) {
+            pgoutput_reset(fuzz.decoder);
+            fuzz.announced_count = 0;
+        }
     }
     (void)sum;
-    pgoutput_reset(decoder);
-    pgoutput_free(decoder);
-    arena_done(&arena);
+    pgoutput_free(fuzz.decoder);
+    arena_done(&fuzz.arena);
     return 0;
 }

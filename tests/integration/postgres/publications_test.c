@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "postgres/publication.h"
+#include "postgres/publication_watch.h"
 
 #define NAME "Pub \"ü'1"
 
@@ -509,6 +510,61 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* ---- what a look sees ---- */
+
+/* The text of the change that the statements make; "" = none. */
+static void expect_change(struct db_conn *conn, const char *sql, const char *expected)
+{
+    struct publication_sight before;
+    struct publication_sight now;
+    char text[PUBLICATION_CHANGE_SIZE];
+    struct error err = ERROR_INIT;
+    real_must(publication_watch_look(conn, NAME, &before, &err), &err);
+    real_run(conn, sql);
+    real_must(publication_watch_look(conn, NAME, &now, &err), &err);
+    assert_int_equal(publication_watch_changed(&before, &now, text), expected[0] != '\0');
+    assert_string_equal(text, expected);
+}
+
+#define ALTER "ALTER PUBLICATION \"Pub \"\"ü'1\" "
+
+static void test_look(void **state UNUSED)
+{
+    static const char members[] = "publishes other tables, columns or rows";
+    AUTO(struct db_conn *, db_conn_close_p) conn = fresh();
+    expect_change(conn, "CREATE PUBLICATION \"Pub \"\"ü'1\" FOR TABLE \"Sch ma\".\"Tab\"\"le\"",
+                  "was created");
+    expect_change(conn, "SELECT 1", "");
+    expect_change(conn, "ALTER TABLE \"Sch ma\".\"Tab\"\"le\" ADD COLUMN later int", "");
+    expect_change(conn, "ALTER TABLE \"Sch ma\".\"öther\" RENAME TO renamed", "");
+    expect_change(conn, ALTER "ADD TABLE \"Sch ma\".renamed", members);
+    expect_change(conn, ALTER "DROP TABLE \"Sch ma\".renamed", members);
+    expect_change(conn, ALTER "SET (publish = 'insert')", "publishes other operations");
+    expect_change(conn, ALTER "SET (publish_via_partition_root)",
+                  "has another publish_via_partition_root");
+    expect_change(conn, ALTER "RENAME TO elsewhere", "was dropped");
+    expect_change(conn, "ALTER PUBLICATION elsewhere RENAME TO \"Pub \"\"ü'1\"", "was created");
+    expect_change(conn,
+                  "DROP PUBLICATION \"Pub \"\"ü'1\";"
+                  "CREATE PUBLICATION \"Pub \"\"ü'1\" FOR ALL TABLES",
+                  "was made anew; publishes other operations; has another "
+                  "publish_via_partition_root; publishes other tables, columns or rows");
+    expect_change(conn, "CREATE TABLE \"Sch ma\".more (id int)", "");
+    expect_change(conn, "DROP PUBLICATION \"Pub \"\"ü'1\"", "was dropped");
+}
+
+static void test_look_at_lists_filters_and_schemas(void **state UNUSED)
+{
+    static const char members[] = "publishes other tables, columns or rows";
+    AUTO(struct db_conn *, db_conn_close_p) conn = fresh();
+    if (conn->server_version < 150000)
+        skip();
+    real_run(conn, "CREATE PUBLICATION \"Pub \"\"ü'1\" FOR TABLE \"Sch ma\".\"Tab\"\"le\"");
+    expect_change(conn, ALTER "SET TABLE \"Sch ma\".\"Tab\"\"le\" (\"Id\")", members);
+    expect_change(conn, ALTER "SET TABLE \"Sch ma\".\"Tab\"\"le\" WHERE (\"Id\" > 1)", members);
+    expect_change(conn, ALTER "ADD TABLES IN SCHEMA \"Sch ma\"", members);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -529,6 +585,8 @@ int main(void)
         cmocka_unit_test(test_identity_without_right),
         cmocka_unit_test(test_identity_of_leaves),
         cmocka_unit_test(test_rows_without_identity),
+        cmocka_unit_test(test_look),
+        cmocka_unit_test(test_look_at_lists_filters_and_schemas),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,6 +1,7 @@
-/* kafka_ceiling BROKERS TOPIC ROWS [PROPERTY=VALUE...]: what librdkafka alone can do. Writes the
- * records that pqcdc writes for INSERT INTO users(name) SELECT 'Oyleli'||i, with the given producer
- * properties, and prints one JSON object: seconds, CPU seconds, peak memory, failures. */
+/* kafka_ceiling BROKERS TOPIC ROWS TEMPLATE [PROPERTY=VALUE...]: what librdkafka alone can do. Row
+ * n's record has the key n and the value TEMPLATE with n wherever it has a $; it is written with
+ * the given producer properties. Prints one JSON object: seconds, CPU seconds, peak memory,
+ * failures. */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,6 +11,8 @@
 #include <time.h>
 
 #include <librdkafka/rdkafka.h>
+
+enum { FIRST_PROPERTY = 5, VALUE_MAX = 64 * 1024 };
 
 struct tally {
     int64_t acked;
@@ -34,7 +37,7 @@ static rd_kafka_t *start_producer(int argc, char **argv, struct tally *tally)
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     bool good = rd_kafka_conf_set(conf, "bootstrap.servers", argv[1], text, sizeof(text)) ==
                 RD_KAFKA_CONF_OK;
-    for (int i = 4; good && i < argc; i++) {
+    for (int i = FIRST_PROPERTY; good && i < argc; i++) {
         char *value = strchr(argv[i], '=');
         if (value == NULL) {
             snprintf(text, sizeof(text), "%s: no =", argv[i]);
@@ -50,17 +53,37 @@ static rd_kafka_t *start_producer(int argc, char **argv, struct tally *tally)
     return producer;
 }
 
-/* One record; waits while the queue is full. */
-static bool send_row(rd_kafka_t *producer, rd_kafka_topic_t *topic, int64_t id)
+/* Returns the size; what does not fit is cut. */
+static size_t fill_template(const char *template, const char *number, size_t number_size,
+                            char *value)
 {
-    char key[24], value[128];
-    int key_size = snprintf(key, sizeof(key), "%" PRId64, id);
-    int value_size = snprintf(value, sizeof(value),
-                              "{\"created_on\":null,\"id\":%" PRId64 ",\"name\":\"Oyleli%" PRId64
-                              "\",\"operation\":\"INSERT\"}",
-                              id, id);
-    while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value,
-                            (size_t)value_size, key, (size_t)key_size, NULL) != 0) {
+    size_t size = 0;
+    for (const char *at = template; *at != '\0' && size + number_size < VALUE_MAX;) {
+        size_t plain = strcspn(at, "$");
+        if (plain > VALUE_MAX - size - number_size)
+            plain = VALUE_MAX - size - number_size;
+        memcpy(value + size, at, plain);
+        size += plain;
+        at += plain;
+        if (*at != '$')
+            continue;
+        memcpy(value + size, number, number_size);
+        size += number_size;
+        at++;
+    }
+    return size;
+}
+
+/* One record; waits while the queue is full. */
+static bool send_row(rd_kafka_t *producer, rd_kafka_topic_t *topic, const char *template,
+                     int64_t id)
+{
+    char key[24];
+    static char value[VALUE_MAX];
+    size_t key_size = (size_t)snprintf(key, sizeof(key), "%" PRId64, id);
+    size_t value_size = fill_template(template, key, key_size, value);
+    while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value, value_size,
+                            key, key_size, NULL) != 0) {
         if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
             return false;
         rd_kafka_poll(producer, 5);
@@ -99,8 +122,8 @@ static long peak_rss_kb(void)
 
 int main(int argc, char **argv)
 {
-    if (argc < 4) {
-        fprintf(stderr, "usage: kafka_ceiling BROKERS TOPIC ROWS [PROPERTY=VALUE...]\n");
+    if (argc < FIRST_PROPERTY) {
+        fprintf(stderr, "usage: kafka_ceiling BROKERS TOPIC ROWS TEMPLATE [PROPERTY=VALUE...]\n");
         return 64;
     }
     struct tally tally = { 0 };
@@ -111,7 +134,7 @@ int main(int argc, char **argv)
     int64_t rows = strtoll(argv[3], NULL, 10);
     double start = seconds_now();
     for (int64_t id = 1; id <= rows; id++)
-        tally.failed += send_row(producer, topic, id) ? 0 : 1;
+        tally.failed += send_row(producer, topic, argv[4], id) ? 0 : 1;
     while (rd_kafka_outq_len(producer) > 0)
         rd_kafka_poll(producer, 20);
     double seconds = seconds_now() - start;

@@ -1,6 +1,7 @@
 /* mock_broker TOPIC: librdkafka's broker emulation as a process of its own, for machines that
- * cannot run a real Kafka. Makes the topic with one partition, prints the address, and serves until
- * a signal ends it. */
+ * cannot run a real Kafka, and for errors that a real one does not make at will. Makes the topic
+ * with one partition, prints the address, and serves until a signal ends it. Each line of its input
+ * is the number of an error with which the next produce request is answered. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,6 +25,16 @@ static rd_kafka_t *start_owner(void)
     return owner;
 }
 
+static void take_orders(rd_kafka_mock_cluster_t *cluster)
+{
+    enum { API_PRODUCE = 0 };
+    char line[32];
+    while (fgets(line, sizeof(line), stdin) != NULL)
+        rd_kafka_mock_push_request_errors(cluster, API_PRODUCE, 1,
+                                          (rd_kafka_resp_err_t)strtol(line, NULL, 10));
+    pause();
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -38,7 +49,7 @@ int main(int argc, char **argv)
     if (refused == RD_KAFKA_RESP_ERR_NO_ERROR) {
         printf("%s\n", rd_kafka_mock_cluster_bootstraps(cluster));
         fflush(stdout);
-        pause();
+        take_orders(cluster);
     } else {
         fprintf(stderr, "mock_broker: topic %s: %s\n", argv[1], rd_kafka_err2str(refused));
     }

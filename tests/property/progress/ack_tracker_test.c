@@ -38,6 +38,7 @@ struct item {
     struct transaction *transaction; /* NULL: a keepalive */
     uint64_t end;
     uint32_t added, done;
+    uint32_t unsent;  /* of those added: the producer was full */
     uint32_t entries; /* that it takes in a ring: a keepalive behind a done one takes none */
     bool closed;
 };
@@ -81,7 +82,7 @@ struct run {
     ticket_t late[SENT_LIMIT]; /* of abandoned producers */
     uint32_t late_count;
 
-    uint32_t committed, keepalives, restarts, resumes, late_reports, chunk_count, full,
+    uint32_t committed, keepalives, restarts, resumes, withdrawn, late_reports, chunk_count, full,
         most_entries;
 };
 
@@ -197,9 +198,20 @@ static void step_close(struct run *run)
         item->transaction->delivered = true;
 }
 
+/* As many as the producer takes now. */
+static void send_unsent(struct run *run, struct item *item)
+{
+    uint32_t room = draw(run, ADD_LIMIT * 2);
+    for (; item->unsent > 0 && room > 0; item->unsent--, room--)
+        send_record(run, &(struct sent){ .ticket = item->ticket, .item = item });
+}
+
 static void step_continue(struct run *run)
 {
     struct item *item = run->open;
+    send_unsent(run, item);
+    if (item->unsent > 0)
+        return;
     uint32_t left = item->transaction->records - item->added;
     if (left == 0) {
         step_close(run);
@@ -208,8 +220,8 @@ static void step_continue(struct run *run)
     uint32_t count = draw(run, left < ADD_LIMIT ? left + 1 : ADD_LIMIT + 1);
     ack_tracker_add(run->tracker, item->ticket, count);
     item->added += count;
-    for (uint32_t i = 0; i < count; i++)
-        send_record(run, &(struct sent){ .ticket = item->ticket, .item = item });
+    item->unsent = count;
+    send_unsent(run, item);
 }
 
 /* From the last end that was sent to just below the next; now and then a stale one. */
@@ -318,10 +330,18 @@ static void step_chunk(struct run *run)
 
 static void check(struct run *run);
 
-/* The connection is lost and comes back: Kafka goes on meanwhile, the open transaction stays. */
+/* The connection is lost and comes back: Kafka goes on meanwhile, the open transaction stays, less
+ * what the producer had not taken of it; that comes again. */
 static void step_resume(struct run *run)
 {
     struct item *open = run->open;
+    if (open != NULL && open->unsent > 0) {
+        ack_tracker_withdraw(run->tracker, open->ticket, open->unsent);
+        run->withdrawn += open->unsent;
+        open->added -= open->unsent;
+        open->unsent = 0;
+        check(run);
+    }
     for (uint32_t i = draw(run, 20); i > 0; i--) {
         step_report(run);
         if (draw(run, 5) == 0)
@@ -442,10 +462,11 @@ static void run_seed(uint64_t seed, struct run *run)
     }
     drain(run);
     print_message("seed %llu: limit %u, partitions %u: %u commits, %u keepalives, %u chunks, "
-                  "%u resumes, %u restarts, %u late reports, %u times full, %u entries at most\n",
+                  "%u resumes, %u withdrawn, %u restarts, %u late reports, %u times full, %u "
+                  "entries at most\n",
                   (unsigned long long)seed, run->entry_limit, run->partition_count, run->committed,
-                  run->keepalives, run->chunk_count, run->resumes, run->restarts, run->late_reports,
-                  run->full, run->most_entries);
+                  run->keepalives, run->chunk_count, run->resumes, run->withdrawn, run->restarts,
+                  run->late_reports, run->full, run->most_entries);
     for (uint32_t p = 0; p < run->partition_count; p++)
         memory_free(run->partitions[p].sent);
     ack_tracker_free(run->tracker);
@@ -461,10 +482,11 @@ static void test_the_tracker_is_the_model(void **state)
         memory_free(run);
         return;
     }
-    uint32_t resumes = 0, restarts = 0, late_reports = 0, full = 0, large = 0;
+    uint32_t resumes = 0, withdrawn = 0, restarts = 0, late_reports = 0, full = 0, large = 0;
     for (uint64_t seed = 1; seed <= SEED_COUNT; seed++) {
         run_seed(seed, run);
         resumes += run->resumes;
+        withdrawn += run->withdrawn;
         restarts += run->restarts;
         late_reports += run->late_reports;
         full += run->full;
@@ -473,6 +495,7 @@ static void test_the_tracker_is_the_model(void **state)
     memory_free(run);
     /* A run that met none of these would prove nothing. */
     assert_true(resumes > SEED_COUNT);
+    assert_true(withdrawn > SEED_COUNT);
     assert_true(restarts > SEED_COUNT);
     assert_true(late_reports > SEED_COUNT);
     assert_true(full > SEED_COUNT);

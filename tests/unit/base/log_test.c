@@ -12,9 +12,11 @@
 #include <jansson.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -385,6 +387,79 @@ static void a_full_pipe_drops_and_never_blocks(void **state)
     }
 }
 
+/* The lines of a pipe, as text; each call takes what is there. */
+static struct buf drain_pipe(int fd)
+{
+    struct buf all = buf_init(1024 * 1024);
+    char part[4096];
+    for (ssize_t size; (size = read(fd, part, sizeof(part))) > 0;)
+        buf_append(&all, part, (size_t)size);
+    return all;
+}
+
+static void what_was_dropped_is_told_when_lines_are_taken_again(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    struct scene scene = { .manual.wall_us = INT64_C(1767323045678901) };
+    struct log *log = make_log(&scene, ends[1], LOG_TEXT);
+    while (log_dropped_count(log) < 5)
+        log_info(log, "to nobody");
+    AUTO(struct buf, buf_done) before = drain_pipe(ends[0]);
+    assert_null(strstr(buf_text(&before), "WARN"));
+
+    log_info(log, "first");
+    log_info(log, "second");
+    AUTO(struct buf, buf_done) after = drain_pipe(ends[0]);
+    assert_string_equal(buf_text(&after),
+                        "2026-01-02T03:04:05.678Z WARN  log lines could not be written dropped=5 "
+                        "dropped_total=5\n"
+                        "2026-01-02T03:04:05.678Z INFO  first\n"
+                        "2026-01-02T03:04:05.678Z INFO  second\n");
+    assert_int_equal(log_dropped_count(log), 5);
+
+    while (log_dropped_count(log) < 7)
+        log_info(log, "to nobody");
+    AUTO(struct buf, buf_done) again = drain_pipe(ends[0]);
+    assert_null(strstr(buf_text(&again), "WARN"));
+    log_info(log, "third");
+    AUTO(struct buf, buf_done) last = drain_pipe(ends[0]);
+    assert_non_null(strstr(buf_text(&last), "dropped=2 dropped_total=7\n"));
+    log_free(log);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* A disk with no room for the rest of a line, then with some again. */
+static void a_line_that_was_cut_ends_before_the_next_one(void **state)
+{
+    (void)state;
+    AUTO(struct scene, scene_done) scene;
+    scene_open(&scene, LOG_TEXT);
+    log_info(scene.log, "whole");
+    off_t whole = lseek(scene.fd, 0, SEEK_CUR);
+    struct rlimit before, limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    limit.rlim_cur = (rlim_t)whole + 10;
+    assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    log_info(scene.log, "cut");
+    log_info(scene.log, "no room at all");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(log_dropped_count(scene.log), 2);
+
+    log_info(scene.log, "next");
+    assert_string_equal(read_log(&scene),
+                        "2026-01-02T03:04:05.678Z INFO  whole\n"
+                        "2026-01-02\n"
+                        "2026-01-02T03:04:05.678Z WARN  log lines could not be written dropped=2 "
+                        "dropped_total=2\n"
+                        "2026-01-02T03:04:05.678Z INFO  next\n");
+}
+
 static void broken_descriptors_drop_without_a_signal(void **state)
 {
     (void)state;
@@ -475,6 +550,8 @@ int main(void)
         cmocka_unit_test(failures_show_what_the_error_holds),
         cmocka_unit_test(a_sink_gets_the_events_instead),
         cmocka_unit_test(a_full_pipe_drops_and_never_blocks),
+        cmocka_unit_test(what_was_dropped_is_told_when_lines_are_taken_again),
+        cmocka_unit_test(a_line_that_was_cut_ends_before_the_next_one),
         cmocka_unit_test(broken_descriptors_drop_without_a_signal),
         cmocka_unit_test(lines_of_threads_do_not_mix),
         cmocka_unit_test(levels_are_parsed),

@@ -205,6 +205,53 @@ static void what_may_be_in_flight_holds_a_batch(void **state)
                    "(16777216 < 17825792)\n");
 }
 
+static void lease_times_are_as_client_go_wants_them(void **state)
+{
+    (void)state;
+    assert_accepted(FIXTURE_LIST("election.leaseDuration=4s", "election.renewDeadline=3s",
+                                 "election.retryPeriod=500ms"));
+    assert_accepted(FIXTURE_LIST("election.leaseDuration=2s", "election.renewDeadline=1201ms",
+                                 "election.retryPeriod=1s"));
+    assert_refused(FIXTURE_LIST("election.leaseDuration=10s"),
+                   "--set election.leaseDuration: must be longer than election.renewDeadline "
+                   "(10000 ms <= 10000 ms)\n");
+    assert_refused(FIXTURE_LIST("election.leaseDuration=15500ms"),
+                   "--set election.leaseDuration: expected whole seconds; got 15500 ms\n");
+    assert_refused(FIXTURE_LIST("election.renewDeadline=1200ms", "election.retryPeriod=1s"),
+                   "--set election.renewDeadline: must be longer than 1.2 times "
+                   "election.retryPeriod (1200 ms <= 1.2 * 1000 ms)\n");
+    assert_refused(FIXTURE_LIST("election.takeoverGraceMs=2s"),
+                   "--set election.takeoverGraceMs: must be shorter than election.retryPeriod "
+                   "(2000 ms >= 2000 ms)\n");
+}
+
+static void a_lease_has_a_name_of_kubernetes(void **state)
+{
+    (void)state;
+    static const char *const right[] = { "a", "a-b", "a.b", "0", "a--b", "pqcdc-orders.v2" };
+    static const char *const wrong[] = { "A",    "a_b",  "-a",   "a-",  ".a",      "a.",
+                                         "a..b", "a.-b", "a-.b", "a b", "\xc3\xa4" };
+    for (size_t i = 0; i < COUNT_OF(right); i++) {
+        AUTO(struct buf, buf_done) set = buf_init(512);
+        buf_append_format(&set, "election.leaseName=%s", right[i]);
+        assert_accepted(FIXTURE_LIST(buf_text(&set)));
+    }
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        AUTO(struct buf, buf_done) set = buf_init(512);
+        AUTO(struct buf, buf_done) line = buf_init(512);
+        buf_append_format(&set, "election.leaseName=%s", wrong[i]);
+        buf_append_format(&line,
+                          "--set election.leaseName: expected 1 to 253 of a-z, 0-9, - and ., as "
+                          "names of Kubernetes are; got \"%s\"\n",
+                          wrong[i]);
+        assert_refused(FIXTURE_LIST(buf_text(&set)), buf_text(&line));
+    }
+    assert_accepted(FIXTURE_LIST("election.namespace=shop-1"));
+    assert_refused(FIXTURE_LIST("election.namespace=a.b"),
+                   "--set election.namespace: expected 1 to 63 of a-z, 0-9 and -, as namespaces "
+                   "are; got \"a.b\"\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +267,8 @@ int main(void)
         cmocka_unit_test(a_table_has_no_more_columns_than_postgresql_allows),
         cmocka_unit_test(mapping_names_look_like_tables),
         cmocka_unit_test(what_may_be_in_flight_holds_a_batch),
+        cmocka_unit_test(lease_times_are_as_client_go_wants_them),
+        cmocka_unit_test(a_lease_has_a_name_of_kubernetes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

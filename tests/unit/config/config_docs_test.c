@@ -62,7 +62,7 @@ static void the_markdown_has_every_option(void **state)
     assert_each_row_once(buf_text(&text), "|");
     assert_has(buf_text(&text),
                "| `cdc.host` | text | *required* |  | `PQCDC_CDC_HOST` | Host of ");
-    assert_has(buf_text(&text), "| `cdc.slot.slotActivityCheckerInterval` | duration | `1000ms` | "
+    assert_has(buf_text(&text), "| `cdc.slot.slotActivityCheckerInterval` | duration | `100ms` | "
                                 "10ms to 1h | `PQCDC_CDC_SLOT_SLOT_ACTIVITY_CHECKER_INTERVAL` | ");
     assert_has(buf_text(&text), "Secret: never shown.");
     assert_has(buf_text(&text), "Also called `cdc.logger.level`.");

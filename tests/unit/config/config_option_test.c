@@ -162,7 +162,7 @@ static void defaults_are_what_the_rows_say(void **state)
     assert_int_equal(config->cdc_logger_format, CONFIG_LOG_FORMAT_JSON);
     assert_int_equal(config->cdc_publication_operations, 0);
     assert_int_equal(config->cdc_publication_tables.count, 0);
-    assert_int_equal(config->cdc_slot_slot_activity_checker_interval_ms, 1000);
+    assert_int_equal(config->cdc_slot_slot_activity_checker_interval_ms, 100);
     assert_int_equal(config->cdc_slot_proto_version, 2);
     assert_int_equal(config->cdc_on_halt, CONFIG_ON_HALT_EXIT);
     assert_int_equal(config->cdc_shutdown_timeout_ms, 20000);

@@ -24,9 +24,30 @@ static const void *field_of(const struct config *config, const struct config_opt
     return (const char *)config + option->offset;
 }
 
-/* The range's lower end, or the upper one where the lower one is the default. */
+/* Texts of which not every one is allowed. */
+static const struct {
+    const char *path, *text;
+} samples[] = {
+    { "cdc.port", "6543" },
+    { "cdc.slot.name", "sample" },
+    { "election.leaseName", "a.sample" },
+    { "election.namespace", "sample" },
+};
+
+static const char *sample_of(const struct config_option *option)
+{
+    for (size_t i = 0; i < COUNT_OF(samples); i++)
+        if (strcmp(option->path, samples[i].path) == 0)
+            return samples[i].text;
+    return "/proc/version";
+}
+
+/* The range's lower end, or the upper one where the lower one is the default, or too low for the
+ * options beside it. */
 static int64_t sample_number(const struct config_option *option)
 {
+    if (strcmp(option->path, "election.leaseDuration") == 0)
+        return option->max;
     AUTO(struct config *, config_free_p) defaults = config_new();
     const int64_t *value = field_of(defaults, option);
     return *value != option->min ? option->min : option->max;
@@ -41,7 +62,7 @@ static void sample_text(const struct config_option *option, struct buf *out)
 {
     switch (option->kind) {
     case CONFIG_TEXT:
-        buf_append_text(out, strcmp(option->path, "cdc.port") == 0 ? "6543" : "/proc/version");
+        buf_append_text(out, sample_of(option));
         return;
     case CONFIG_BOOL:
         buf_append_text(out, "true");
@@ -80,12 +101,8 @@ static const char *text_of(const struct config *config, const struct config_opti
 static void assert_sample(const struct config *config, const struct config_option *option)
 {
     const void *field = field_of(config, option);
-    if (option->kind == CONFIG_TEXT && strcmp(option->path, "cdc.port") == 0) {
-        assert_string_equal(text_of(config, option), "6543");
-    } else if (strcmp(option->path, "cdc.slot.name") == 0) {
-        assert_string_equal(text_of(config, option), "sample");
-    } else if (option->kind == CONFIG_TEXT) {
-        assert_string_equal(text_of(config, option), "/proc/version");
+    if (option->kind == CONFIG_TEXT) {
+        assert_string_equal(text_of(config, option), sample_of(option));
     } else if (option->kind == CONFIG_BOOL) {
         assert_true(*(const bool *)field);
     } else if (is_number(option)) {
@@ -124,6 +141,10 @@ static const char *const minimal_environment[] = {
     "PQCDC_KAFKA_BROKERS=b",
     "PQCDC_CDC_SSL_CERT=/dev/null",
     "PQCDC_CDC_SSL_KEY=/dev/null",
+    "PQCDC_ELECTION_LEASE_DURATION=30m",
+    "PQCDC_ELECTION_RENEW_DEADLINE=20m",
+    "PQCDC_ELECTION_RETRY_PERIOD=500ms",
+    "PQCDC_ELECTION_TAKEOVER_GRACE_MS=60ms",
 };
 
 /* The minimal environment less one variable, plus one. */
@@ -196,10 +217,7 @@ static void every_option_is_settable_in_every_way(void **state)
     AUTO(struct config *, config_free_p) defaults = config_new();
     for (uint32_t i = 0; i < count; i++) {
         AUTO(struct buf, buf_done) value = buf_init(1024);
-        if (strcmp(options[i].path, "cdc.slot.name") == 0)
-            buf_append_text(&value, "sample");
-        else
-            sample_text(&options[i], &value);
+        sample_text(&options[i], &value);
         assert_null(config_origin(defaults, options[i].path));
         assert_settable(&options[i], buf_text(&value));
         changed++;

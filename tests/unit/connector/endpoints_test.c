@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "connector/endpoints.h"
 #include "connector/pipeline.h"
+#include "connector/slot_only.h"
 
 enum { PATIENCE_TURNS = 20 * 1000 };
 
@@ -36,6 +37,7 @@ struct fixture {
     struct metrics *metrics;
     struct watcher *watcher;
     struct log *log;
+    struct gate gate;
     struct endpoints *endpoints;
 };
 
@@ -55,6 +57,7 @@ static int setup(void **state)
     struct fixture *fixture = memory_alloc(sizeof(*fixture));
     status_init(&fixture->status);
     fixture->metrics = metrics_new();
+    fixture->gate = slot_only_gate();
     fixture->log = log_new(&(struct log_options){ .fd = -1, .clock = clock_system() });
     *state = fixture;
     return 0;
@@ -100,6 +103,7 @@ static void begin(struct fixture *fixture, const struct fake_step *script)
         .delivery = &fixture->delivery,
         .watcher = fixture->watcher,
         .log = fixture->log,
+        .gate = fixture->gate,
         .clock = clock,
         .slot = "orders",
         .host = "db.example",
@@ -212,9 +216,9 @@ static void the_status_before_anything_happened(void **state)
                 "\"received_lsn\":null,\"confirmed_lsn\":null,\"current_lsn\":null,"
                 "\"lag_bytes\":0,\"lag_ms\":0,\"transactions\":0,\"transactions_unconfirmed\":0,"
                 "\"records_sent\":0,\"records_acked\":0,\"in_flight_records\":0,"
-                "\"in_flight_bytes\":0,\"blocked\":[],"
+                "\"in_flight_bytes\":0,\"blocked\":[],\"lease\":null,"
                 "\"slot\":{\"name\":\"orders\",\"type\":\"logical\",\"exists\":false},"
-                "\"tables\":[]}");
+                "\"publication\":null,\"tables\":[]}");
     json_decref(json);
 }
 
@@ -252,17 +256,32 @@ static void the_status_of_a_stream(void **state)
     json_t *json = get_json(fixture, "/status", 200);
     expect_field(json, "slot", seen_slot);
     assert_int_equal(json_object_del(json, "slot"), 0);
-    expect_json(json, "{\"status\":\"OK\",\"role\":\"active\",\"state\":\"streaming\","
-                      "\"state_since_unix_ms\":1700000000123,\"reason\":{\"class\":\"reconnect\","
-                      "\"code\":\"57P01\",\"text\":\"it said \\\"bye\\\"\\n\",\"advice\":\"wait\"},"
-                      "\"host\":\"db.example\",\"transaction_open\":true,\"kafka_connected\":true,"
-                      "\"received_lsn\":\"16/B374D850\",\"confirmed_lsn\":\"16/B374D848\","
-                      "\"current_lsn\":\"16/B374D900\",\"lag_bytes\":184,\"lag_ms\":1500,"
-                      "\"transactions\":2,\"transactions_unconfirmed\":9,\"records_sent\":12,"
-                      "\"records_acked\":11,\"in_flight_records\":1,\"in_flight_bytes\":300,"
-                      "\"blocked\":[\"outbox\",\"stop\"],\"tables\":["
-                      "{\"table\":\"public.logs\",\"topic\":null,\"changes\":0},"
-                      "{\"table\":\"public.\\\"odd\\\"\",\"topic\":\"odd\",\"changes\":3}]}");
+    expect_json(json,
+                "{\"status\":\"OK\",\"role\":\"active\",\"state\":\"streaming\","
+                "\"state_since_unix_ms\":1700000000123,\"reason\":{\"class\":\"reconnect\","
+                "\"code\":\"57P01\",\"text\":\"it said \\\"bye\\\"\\n\",\"advice\":\"wait\"},"
+                "\"host\":\"db.example\",\"transaction_open\":true,\"kafka_connected\":true,"
+                "\"received_lsn\":\"16/B374D850\",\"confirmed_lsn\":\"16/B374D848\","
+                "\"current_lsn\":\"16/B374D900\",\"lag_bytes\":184,\"lag_ms\":1500,"
+                "\"transactions\":2,\"transactions_unconfirmed\":9,\"records_sent\":12,"
+                "\"records_acked\":11,\"in_flight_records\":1,\"in_flight_bytes\":300,"
+                "\"blocked\":[\"outbox\",\"stop\"],\"lease\":null,\"publication\":null,\"tables\":["
+                "{\"table\":\"public.logs\",\"topic\":null,\"changes\":0},"
+                "{\"table\":\"public.\\\"odd\\\"\",\"topic\":\"odd\",\"changes\":3}]}");
+    json_decref(json);
+}
+
+/* Our clock is behind the server's. */
+static void a_lag_is_never_below_zero(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, NULL);
+    atomic_store(&fixture->status.lag_us, -3600000000);
+    const struct answer answer = get(fixture, "/metrics");
+    fake_assert_contains(answer.body, "\npqcdc_lag_seconds 0\n");
+    memory_free(answer.body);
+    json_t *json = get_json(fixture, "/status", 503);
+    expect_field(json, "lag_ms", "0");
     json_decref(json);
 }
 
@@ -315,6 +334,38 @@ static void every_reason_to_block_has_its_word(void **state)
     json_decref(json);
 }
 
+static void describe(void *self UNUSED, struct gate_status *out_status)
+{
+    *out_status = (struct gate_status){
+        .leased = true,
+        .leads = true,
+        .lease = "shop/orders",
+        .identity = "pod-1_a",
+        .holder = "pod-1_a",
+        .state = "leading",
+        .phase = "streaming",
+        .transitions = 7,
+        .terms = 2,
+        .renewed_age_ms = 1500,
+        .failures = 3,
+        .error = "PUT: \"no\"",
+    };
+}
+
+static void the_status_says_who_holds_the_lease(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->gate.describe = describe;
+    begin(fixture, NULL);
+    json_t *json = get_json(fixture, "/status", 503);
+    expect_field(json, "lease",
+                 "{\"name\":\"shop/orders\",\"identity\":\"pod-1_a\",\"leads\":true,"
+                 "\"state\":\"leading\",\"holder\":\"pod-1_a\",\"phase\":\"streaming\","
+                 "\"transitions\":7,\"terms\":2,\"renewed_age_ms\":1500,\"failures\":3,"
+                 "\"error\":\"PUT: \\\"no\\\"\"}");
+    json_decref(json);
+}
+
 /* ---- /metrics ---- */
 
 /* The value of a series, "name{label=\"value\"}". */
@@ -332,6 +383,29 @@ static void expect_series(const char *text, const char *name, double expected)
 {
     if (series(text, name) < expected || series(text, name) > expected)
         fail_msg("%s is %f, not %f", name, series(text, name), expected);
+}
+
+static void metrics_say_who_holds_the_lease(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, NULL);
+    struct answer answer = get(fixture, "/metrics");
+    expect_series(answer.body, "pqcdc_leader", 0);
+    expect_series(answer.body, "pqcdc_lease_terms_total", 0);
+    memory_free(answer.body);
+    endpoints_free(fixture->endpoints);
+    metrics_free(fixture->metrics);
+    fixture->metrics = metrics_new();
+    fixture->gate.describe = describe;
+    watcher_stop(fixture->watcher);
+    begin(fixture, NULL);
+    answer = get(fixture, "/metrics");
+    expect_series(answer.body, "pqcdc_leader", 1);
+    expect_series(answer.body, "pqcdc_lease_terms_total", 2);
+    expect_series(answer.body, "pqcdc_lease_transitions", 7);
+    expect_series(answer.body, "pqcdc_lease_renewed_age_seconds", 1.5);
+    expect_series(answer.body, "pqcdc_lease_failures_total", 3);
+    memory_free(answer.body);
 }
 
 static void metrics_say_what_the_status_says(void **state)
@@ -432,9 +506,12 @@ int main(void)
         ENDPOINTS_TEST(a_slot_that_is_missing_does_not_exist),
         ENDPOINTS_TEST(the_status_before_anything_happened),
         ENDPOINTS_TEST(the_status_of_a_stream),
+        ENDPOINTS_TEST(a_lag_is_never_below_zero),
         ENDPOINTS_TEST(the_status_is_ok_while_postgres_answers),
         ENDPOINTS_TEST(only_who_streams_is_active),
         ENDPOINTS_TEST(every_reason_to_block_has_its_word),
+        ENDPOINTS_TEST(the_status_says_who_holds_the_lease),
+        ENDPOINTS_TEST(metrics_say_who_holds_the_lease),
         ENDPOINTS_TEST(metrics_say_what_the_status_says),
         ENDPOINTS_TEST(counters_follow_from_scrape_to_scrape),
         ENDPOINTS_TEST(every_metric_is_served_and_documented),

@@ -191,6 +191,26 @@ static void without_a_session_the_key_is_waited_for(void **state)
     }
 }
 
+/* Its rows are skipped, or stop the line: neither waits for a session. */
+static void a_table_without_a_topic_needs_no_key(void **state)
+{
+    struct room *room = *state;
+    AUTO(struct relation *, relation_free_p) table = room_table(16401, "unmapped", 'f');
+    room_begin(room, NULL, TOPIC_ROUTE_SKIP);
+    assert_int_equal(room_call(room, &room->handler, ROOM_ROW, table), EMIT_OK);
+    assert_int_equal(room->list.count, 0);
+    assert_int_equal(atomic_load(&room->status.skipped_changes), 1);
+}
+
+static void a_missing_topic_is_said_at_once(void **state)
+{
+    struct room *room = *state;
+    AUTO(struct relation *, relation_free_p) table = room_table(16401, "unmapped", 'f');
+    room_begin(room, NULL, TOPIC_ROUTE_FAIL);
+    assert_int_equal(room_call(room, &room->handler, ROOM_ROW, table), EMIT_FAILED);
+    room_expect_error(room, ERROR_HALT, "topic_unmapped", "public.unmapped");
+}
+
 /* ---- truncation ---- */
 
 static void a_truncation_is_one_record_a_table_when_it_is_wanted(void **state)
@@ -257,6 +277,8 @@ int main(void)
         ROOM_TEST(a_table_without_a_key_has_null_keys_and_one_warning),
         ROOM_TEST(a_primary_key_that_is_not_published_is_no_key),
         ROOM_TEST(without_a_session_the_key_is_waited_for),
+        ROOM_TEST(a_table_without_a_topic_needs_no_key),
+        ROOM_TEST(a_missing_topic_is_said_at_once),
         ROOM_TEST(a_truncation_is_one_record_a_table_when_it_is_wanted),
         ROOM_TEST(a_truncation_is_nothing_when_it_is_not_wanted),
         ROOM_TEST(a_truncation_waits_as_a_whole),

@@ -315,6 +315,13 @@ static void what_waited_is_sent_before_the_next_is_read(void **state)
 }
 
 /* Said once; and it goes on when the key is there. */
+static bool watcher_has_failed(struct line *line)
+{
+    char reason[ERROR_TEXT_SIZE];
+    watcher_last_error(line->with.watcher, reason, sizeof(reason));
+    return reason[0] != '\0';
+}
+
 static void a_long_wait_for_a_key_is_said(void **state)
 {
     struct line *line = *state;
@@ -324,6 +331,7 @@ static void a_long_wait_for_a_key_is_said(void **state)
     LINE_WAIT(atomic_load(&line->status.blocked) == BLOCKED_WAIT);
     line_expect_still(line, 0);
     assert_int_equal(atomic_load(&line->warnings), 0);
+    LINE_WAIT(watcher_has_failed(line));
     line_skip_time(line, 60 * 1000);
     LINE_WAIT(atomic_load(&line->warnings) == 1);
     line_skip_time(line, 60 * 1000);

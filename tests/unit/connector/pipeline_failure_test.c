@@ -20,8 +20,9 @@ static void a_refused_record_stops_the_line_and_names_its_topic(void **state)
     line_expect_still(line, 110);
     scripted_delivery_refuse(&line->delivery, 1);
     line_expect_goodbye(line, 110);
-    line_expect_error(line, ERROR_HALT, "TOPIC_AUTHORIZATION_FAILED",
-                      "topic \"orders\": not authorised");
+    line_expect_error(
+        line, ERROR_HALT, "TOPIC_AUTHORIZATION_FAILED",
+        "a record of topic \"orders\", transaction that ends at 0/D2: not authorised");
     assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 110);
 }
 
@@ -184,7 +185,8 @@ static void messages_out_of_order_are_undecodable(void **state)
 
 /* ---- the server ---- */
 
-static void an_error_of_the_server_ends_the_stream(void **state)
+/* Nothing is wound up: the producer goes on, and so may the next stream. */
+static void an_error_of_the_server_cuts_the_stream(void **state)
 {
     static const struct {
         const char *severity, *error, *code;
@@ -198,27 +200,44 @@ static void an_error_of_the_server_ends_the_stream(void **state)
         line_start(line);
         line_transaction(line, 100, "a");
         line_expect_records(line, (uint32_t)i + 1);
+        line_stop_time(line);
         fake_walsender_send_error(&line->fake, rows[i].severity, rows[i].error);
-        line_expect_failure(line, rows[i].class, rows[i].code, "the server says so");
+        line_expect_cut(line, rows[i].class, rows[i].code, "the server says so");
     }
 }
 
-static void a_stream_that_the_server_ends_is_opened_again(void **state)
-{
-    struct line *line = *state;
-    line_start(line);
-    fake_walsender_send(&line->fake, 'c', NULL, 0);
-    line_expect_failure(line, ERROR_RECONNECT, "stream_ended", "the server ended");
-}
-
-static void a_connection_that_is_cut_is_noticed(void **state)
+/* A person must act: that takes its time, and somebody else may read the slot meanwhile. */
+static void an_error_that_a_person_must_mend_winds_up(void **state)
 {
     struct line *line = *state;
     line_start(line);
     line_transaction(line, 100, "a");
     line_expect_records(line, 1);
-    fake_walsender_cut(&line->fake);
-    line_expect_failure(line, ERROR_RECONNECT, "connection_lost", "");
+    line_stop_time(line);
+    fake_walsender_send_error(&line->fake, "ERROR", "XX001:a page is broken");
+    scripted_delivery_ack(&line->delivery, 0);
+    line_expect_no_goodbye(line);
+    line_join_in_no_time(line);
+    line_expect_failure_said(line, ERROR_HALT, "XX001", "a page is broken");
+    assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 110);
+}
+
+static void a_stream_that_the_server_ends_is_cut(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    line_stop_time(line);
+    fake_walsender_send(&line->fake, 'c', NULL, 0);
+    line_expect_cut(line, ERROR_RECONNECT, "stream_ended", "the server ended");
+}
+
+static void a_connection_that_is_lost_cuts_the_pipeline(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    line_transaction(line, 100, "a");
+    line_expect_records(line, 1);
+    line_lose_connection(line);
     assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 0);
 }
 
@@ -231,13 +250,34 @@ static void a_hang_up_is_noticed_while_the_socket_is_not_read(void **state)
     line_transaction(line, 100, "a,b");
     LINE_WAIT(atomic_load(&line->status.blocked) == BLOCKED_OUTBOX);
     line_row(line, "never read");
+    line_stop_time(line);
     (void)shutdown(line->fake.server.fd, SHUT_WR);
-    line_expect_failure(line, ERROR_RECONNECT, "connection_lost", "closed the replication");
+    line_expect_cut(line, ERROR_RECONNECT, "connection_lost", "closed the replication");
     line_expect_records(line, 1);
 }
 
+/* It is neither waited for nor taken back: it becomes progress while nothing streams. */
+static void what_was_sent_goes_on_when_the_server_is_gone(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    line_transaction(line, 100, "a");
+    line_transaction(line, 200, "b");
+    line_expect_records(line, 2);
+    LINE_WAIT(atomic_load(&line->status.received_lsn) == 210);
+    line_lose_connection(line);
+    fake_assert_contains(line->loss, "received=0/D2 transaction_cut=0 records_unconfirmed=2");
+    scripted_delivery_ack(&line->delivery, 0);
+    line_serve(line);
+    assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 110);
+    scripted_delivery_ack(&line->delivery, 1);
+    line_serve(line);
+    assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 210);
+    assert_true(pipeline_is_cut(line->pipeline));
+}
+
 /* What was sent is waited for though nobody can be told: else it would be sent twice at once. */
-static void what_was_sent_is_waited_for_when_the_server_is_gone(void **state)
+static void what_was_sent_is_waited_for_when_the_stream_is_of_no_use(void **state)
 {
     struct line *line = *state;
     line_start(line);
@@ -245,18 +285,19 @@ static void what_was_sent_is_waited_for_when_the_server_is_gone(void **state)
     line_transaction(line, 200, "b");
     line_expect_records(line, 2);
     line_stop_time(line);
-    fake_walsender_cut(&line->fake);
+    line_row(line, "out of order");
     scripted_delivery_ack(&line->delivery, 0);
     LINE_WAIT(scripted_delivery_read(&line->delivery));
     assert_false(scripted_delivery_abandoned(&line->delivery));
     scripted_delivery_ack(&line->delivery, 1);
+    line_expect_no_goodbye(line);
     line_join_in_no_time(line);
-    line_expect_error(line, ERROR_RECONNECT, "connection_lost", "");
+    line_expect_failure_said(line, ERROR_HALT, "undecodable", "");
     assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 210);
     assert_string_equal(line->warning, "");
 }
 
-/* Three things end that wait early; a_connection_that_is_cut_is_noticed shows the fourth, time. */
+/* Three things end that wait early; it_does_not_wait_for_ever shows the fourth, time. */
 static void it_does_not_wait_for_what_will_not_come(void **state)
 {
     struct line *line = *state;
@@ -265,10 +306,12 @@ static void it_does_not_wait_for_what_will_not_come(void **state)
         line_start(line);
         line_transaction(line, 100, "a");
         line_expect_records(line, (uint32_t)i + 1);
+        line_begin(line, 200); /* so that a stop goes on reading */
+        LINE_WAIT(scripted_handler_calls(&line->handler, CHANGE_BEGIN) == 2 * (uint32_t)(i + 1));
         if (i == 0)
             scripted_delivery_connected(&line->delivery, false);
         line_stop_time(line);
-        fake_walsender_cut(&line->fake);
+        line_begin(line, 300);
         if (i == 1)
             scripted_delivery_say(&line->delivery, DELIVERY_LOST);
         else if (i == 2)
@@ -276,7 +319,20 @@ static void it_does_not_wait_for_what_will_not_come(void **state)
         line_join_in_no_time(line);
         fake_assert_contains(line->warning, "what is unconfirmed comes again");
         fake_assert_contains(line->warning, "records_unconfirmed=1");
+        assert_true(scripted_delivery_abandoned(&line->delivery));
     }
+}
+
+static void it_does_not_wait_for_ever(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    line_transaction(line, 100, "a");
+    line_expect_records(line, 1);
+    line_row(line, "out of order");
+    line_expect_failure(line, ERROR_HALT, "undecodable", "");
+    assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 0);
+    fake_assert_contains(line->warning, "records_unconfirmed=1");
 }
 
 /* The watcher's session ends with a farewell, and the next one is refused: the server shuts down,
@@ -310,8 +366,9 @@ static void a_server_that_shuts_down_is_let_go(void **state)
     LINE_WAIT(watcher_shutdown_noticed(line->with.watcher));
     line_keepalive(line, 60, true); /* with nothing in flight there is nothing to wait for */
     line_expect_flush(line, 60);
+    line_stop_time(line);
     line_transaction(line, 100, "a");
-    line_expect_failure(line, ERROR_RECONNECT, "server_shutdown", "PostgreSQL shuts down");
+    line_expect_cut(line, ERROR_RECONNECT, "server_shutdown", "PostgreSQL shuts down");
     assert_int_equal(ack_tracker_confirmed(line->with.tracker).value, 60);
 
     /* A notice from before a stream says nothing of the server that it streams from. */
@@ -393,12 +450,15 @@ int main(void)
         LINE_TEST(a_failure_of_no_single_table_names_the_position_as_well),
         LINE_TEST(undecodable_bytes_name_their_position),
         LINE_TEST(messages_out_of_order_are_undecodable),
-        LINE_TEST(an_error_of_the_server_ends_the_stream),
-        LINE_TEST(a_stream_that_the_server_ends_is_opened_again),
-        LINE_TEST(a_connection_that_is_cut_is_noticed),
+        LINE_TEST(an_error_of_the_server_cuts_the_stream),
+        LINE_TEST(an_error_that_a_person_must_mend_winds_up),
+        LINE_TEST(a_stream_that_the_server_ends_is_cut),
+        LINE_TEST(a_connection_that_is_lost_cuts_the_pipeline),
         LINE_TEST(a_hang_up_is_noticed_while_the_socket_is_not_read),
-        LINE_TEST(what_was_sent_is_waited_for_when_the_server_is_gone),
+        LINE_TEST(what_was_sent_goes_on_when_the_server_is_gone),
+        LINE_TEST(what_was_sent_is_waited_for_when_the_stream_is_of_no_use),
         LINE_TEST(it_does_not_wait_for_what_will_not_come),
+        LINE_TEST(it_does_not_wait_for_ever),
         LINE_TEST(a_server_that_shuts_down_is_let_go),
         LINE_TEST(the_slot_is_kept_until_the_producer_is_quiet),
         LINE_TEST(a_producer_that_does_not_become_quiet_is_said),

@@ -36,6 +36,7 @@ struct line {
     struct pipeline_options with; /* may be changed before the start */
     uint32_t ring_entries;        /* likewise */
     struct status status;
+    struct gate_teller teller;
     struct pipeline *pipeline;
     int stop_fd;
     pthread_t thread;
@@ -49,6 +50,7 @@ struct line {
     _Atomic int64_t stopped_ms; /* when it was stopped; 0 = it goes on */
     _Atomic uint32_t warnings;
     char warning[1024]; /* the last one of the log; once it ended */
+    char loss[1024];    /* what the log says of the stream that was lost last; likewise */
 };
 
 #define LINE_WAIT(condition)                                                                       \
@@ -96,15 +98,10 @@ static inline void line_stop_time(struct line *line)
 
 /* ---- the pipeline's thread ---- */
 
-static inline void line_note(void *self, enum log_level level, const char *message,
-                             const struct log_field *fields)
+static inline void line_write_note(char out[1024], const char *message,
+                                   const struct log_field *fields)
 {
-    struct line *line = self;
-    if (strncmp(message, "stopping", 8) == 0)
-        atomic_store(&line->stop_noticed, true);
-    if (level != LOG_WARN)
-        return;
-    AUTO(struct buf, buf_done) text = buf_init(sizeof(line->warning) - 1);
+    AUTO(struct buf, buf_done) text = buf_init(1023);
     buf_append_text(&text, message);
     for (; fields->type != LOG_END; fields++) {
         if (fields->type == LOG_STRING)
@@ -114,7 +111,20 @@ static inline void line_note(void *self, enum log_level level, const char *messa
         else if (fields->type == LOG_UNSIGNED)
             buf_append_format(&text, " %s=%" PRIu64, fields->key, fields->value.unsigned_integer);
     }
-    (void)snprintf(line->warning, sizeof(line->warning), "%s", buf_text(&text));
+    (void)snprintf(out, 1024, "%s", buf_text(&text));
+}
+
+static inline void line_note(void *self, enum log_level level, const char *message,
+                             const struct log_field *fields)
+{
+    struct line *line = self;
+    if (strncmp(message, "stopping", 8) == 0)
+        atomic_store(&line->stop_noticed, true);
+    if (strncmp(message, "the stream was lost", 19) == 0)
+        line_write_note(line->loss, message, fields);
+    if (level != LOG_WARN)
+        return;
+    line_write_note(line->warning, message, fields);
     atomic_fetch_add(&line->warnings, 1);
 }
 
@@ -172,6 +182,7 @@ static inline int line_setup(void **state)
         .loop = loop_new(&clock),
         .stop_fd = line->stop_fd,
         .stop_timeout_ms = LINE_STOP_TIMEOUT_MS,
+        .freeze_limit_ms = INT64_MAX, /* tests skip time */
         .log = log_new(&(struct log_options){
             .level = LOG_INFO, .clock = clock, .sink = line_note, .sink_self = line }),
         .status = &line->status,
@@ -179,38 +190,72 @@ static inline int line_setup(void **state)
         .delivery = &line->delivery.delivery,
         .watcher = line_blind_watcher(),
         .gate = slot_only_gate(),
+        .teller = &line->teller,
     };
+    line->teller = (struct gate_teller){ .gate = slot_only_gate(),
+                                         .clock = clock,
+                                         .watcher = line->with.watcher,
+                                         .delivery = line->with.delivery };
     if (!delivery_topic(line->with.delivery, "orders", &line->handler.topic, &err))
         return -1;
     *state = line;
     return 0;
 }
 
-/* May be called again after an end: then the owner's part comes first, a new producer and a new
- * generation of tickets. */
-static inline void line_start(struct line *line)
+/* The pipeline's owner between two streams, on its thread. */
+static inline void line_serve(struct line *line)
+{
+    thread_role_enter_pipeline();
+    pipeline_serve(line->pipeline);
+    thread_role_leave_pipeline();
+}
+
+static inline void line_abandon(struct line *line)
+{
+    thread_role_enter_pipeline();
+    pipeline_abandon(line->pipeline, ENDING_SENT_AWAY);
+    thread_role_leave_pipeline();
+}
+
+static inline void line_begin_stream(struct line *line)
 {
     static const struct fake_step script[] = { { FAKE_GREET, "15.20" },
                                                { FAKE_EXPECT, "START_REPLICATION" },
                                                { FAKE_END, NULL } };
-    if (line->with.tracker == NULL) {
-        line->with.tracker = ack_tracker_new(line->ring_entries);
-    } else {
-        scripted_delivery_rebuild(&line->delivery);
-        ack_tracker_restart(line->with.tracker);
-    }
-    if (line->pipeline == NULL)
-        line->pipeline = pipeline_new(&line->with);
     if (line->fake.server.listen_fd >= 0)
         fake_walsender_end(&line->fake);
     line->err = ERROR_INIT;
-    line->warning[0] = '\0';
-    line->allowed = line->flushed = 0;
-    line->position = 0x1000;
+    line->warning[0] = line->loss[0] = '\0';
+    line->flushed = 0;
     fake_walsender_begin(&line->fake, script, 0);
     CHECK(pthread_create(&line->thread, NULL, line_main, line) == 0);
     line->running = true;
     fake_walsender_take_over(&line->fake);
+}
+
+/* May be called again after an end: then the owner's part comes first, a pipeline that was cut is
+ * given up, a new producer and a new generation of tickets. */
+static inline void line_start(struct line *line)
+{
+    if (line->with.tracker == NULL) {
+        line->with.tracker = ack_tracker_new(line->ring_entries);
+        line->teller.watcher = line->with.watcher; /* a test may have another one */
+        line->pipeline = pipeline_new(&line->with);
+    } else {
+        line_abandon(line);
+        scripted_delivery_rebuild(&line->delivery);
+        ack_tracker_restart(line->with.tracker);
+    }
+    line->allowed = 0;
+    line->position = 0x1000;
+    line_begin_stream(line);
+}
+
+/* The next stream of a pipeline that was cut: its producer and its tickets go on. */
+static inline void line_resume(struct line *line)
+{
+    assert_true(pipeline_is_cut(line->pipeline));
+    line_begin_stream(line);
 }
 
 static inline void line_join(struct line *line)
@@ -265,12 +310,17 @@ static inline int line_teardown(void **state)
 /* ---- what the server says ---- */
 
 /* Takes the payload. */
-static inline void line_say(struct line *line, struct buf payload)
+static inline void line_say_at(struct line *line, uint64_t position, struct buf payload)
 {
-    fake_walsender_send_data(&line->fake, line->position, LINE_SERVER_END, BYTES_COMMIT_TIME,
+    fake_walsender_send_data(&line->fake, position, LINE_SERVER_END, BYTES_COMMIT_TIME,
                              payload.data, payload.size);
     line->position++;
     buf_done(&payload);
+}
+
+static inline void line_say(struct line *line, struct buf payload)
+{
+    line_say_at(line, line->position, payload);
 }
 
 static inline void line_begin(struct line *line, uint64_t final_lsn)
@@ -288,10 +338,10 @@ static inline void line_row(struct line *line, const char *text)
     line_say(line, bytes_insert(LINE_TABLE_OID, slice_of(text)));
 }
 
-/* A Commit's end lies behind the final LSN of its Begin. */
+/* A Commit's end lies behind the final LSN of its Begin, and is where it is sent. */
 static inline void line_commit(struct line *line, uint64_t final_lsn)
 {
-    line_say(line, bytes_commit(final_lsn, final_lsn + 10));
+    line_say_at(line, final_lsn + 10, bytes_commit(final_lsn, final_lsn + 10));
 }
 
 static inline void line_transaction(struct line *line, uint64_t final_lsn, const char *text)
@@ -423,15 +473,44 @@ static inline void line_expect_error(const struct line *line, enum error_class c
     fake_assert_error(&line->err, class, code, text, "");
 }
 
-/* It fails so, whatever it waits for meanwhile. */
+/* It failed so, and was wound up. */
+static inline void line_expect_failure_said(struct line *line, enum error_class class,
+                                            const char *code, const char *text)
+{
+    line_expect_error(line, class, code, text);
+    assert_true(scripted_delivery_abandoned(&line->delivery));
+    assert_false(pipeline_is_cut(line->pipeline));
+    assert_int_equal(atomic_load(&line->status.blocked), 0);
+    assert_false(atomic_load(&line->status.transaction_open));
+}
+
+/* The same, whatever it waits for meanwhile. */
 static inline void line_expect_failure(struct line *line, enum error_class class, const char *code,
                                        const char *text)
 {
     line_join_soon(line);
+    line_expect_failure_said(line, class, code, text);
+}
+
+/* Only the connection is lost: without waiting for anything the pipeline is cut, and its producer
+ * goes on. Time must stand still. */
+static inline void line_expect_cut(struct line *line, enum error_class class, const char *code,
+                                   const char *text)
+{
+    line_join_in_no_time(line);
     line_expect_error(line, class, code, text);
-    assert_true(scripted_delivery_abandoned(&line->delivery));
+    assert_true(pipeline_is_cut(line->pipeline));
+    assert_false(scripted_delivery_abandoned(&line->delivery));
+    assert_string_equal(line->warning, "");
     assert_int_equal(atomic_load(&line->status.blocked), 0);
     assert_false(atomic_load(&line->status.transaction_open));
+}
+
+static inline void line_lose_connection(struct line *line)
+{
+    line_stop_time(line);
+    fake_walsender_cut(&line->fake);
+    line_expect_cut(line, ERROR_RECONNECT, "connection_lost", "");
 }
 
 #endif

@@ -117,6 +117,24 @@ static void transactions_without_records_are_confirmed_at_once(void **state)
     line_expect_flush(line, 410);
 }
 
+/* Long transactions write early and commit late: only the commit says whether one is new. */
+static void a_row_older_than_what_is_confirmed_is_sent_with_its_commit(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    line_transaction(line, 400, "a");
+    line_expect_records(line, 1);
+    scripted_delivery_ack(&line->delivery, 0);
+    line_expect_flush(line, 410);
+    line->position = 50;
+    line_transaction(line, 500, "b");
+    line_expect_records(line, 2);
+    line_expect_record(line, 1, "500/0", "b");
+    line_expect_still(line, 410);
+    scripted_delivery_ack(&line->delivery, 1);
+    line_expect_flush(line, 510);
+}
+
 /* ---- keepalives ---- */
 
 static void a_keepalive_between_transactions_raises_it(void **state)
@@ -191,8 +209,7 @@ static void a_second_run_starts_clean(void **state)
     LINE_WAIT(atomic_load(&line->status.blocked) == BLOCKED_OUTBOX);
     scripted_delivery_ack(&line->delivery, 0);
     line_expect_flush(line, 110);
-    fake_walsender_cut(&line->fake);
-    line_expect_failure(line, ERROR_RECONNECT, "connection_lost", "");
+    line_lose_connection(line);
 
     /* Where the slot stands is the server's business: what was confirmed before is not told. */
     scripted_delivery_room(&line->delivery, UINT32_MAX);
@@ -222,8 +239,7 @@ static void a_second_run_knows_no_relation_of_the_first(void **state)
     line_start(line);
     line_transaction(line, 100, "a");
     line_expect_records(line, 1);
-    fake_walsender_cut(&line->fake);
-    line_expect_failure(line, ERROR_RECONNECT, "connection_lost", "");
+    line_lose_connection(line);
     uint64_t bytes = atomic_load(&line->status.received_bytes);
     line_start(line);
     line_begin(line, 200);
@@ -241,8 +257,7 @@ static void a_server_that_was_set_back_is_not_told_more_than_it_sent(void **stat
     line_expect_records(line, 1);
     scripted_delivery_ack(&line->delivery, 0);
     line_expect_flush(line, 510);
-    fake_walsender_cut(&line->fake);
-    line_expect_failure(line, ERROR_RECONNECT, "connection_lost", "");
+    line_lose_connection(line);
     line_start(line);
     line_transaction(line, 300, "b");
     line_expect_records(line, 2);
@@ -344,6 +359,7 @@ int main(void)
         LINE_TEST(a_change_with_several_records_needs_all_of_them),
         LINE_TEST(records_of_begin_and_commit_count_as_well),
         LINE_TEST(transactions_without_records_are_confirmed_at_once),
+        LINE_TEST(a_row_older_than_what_is_confirmed_is_sent_with_its_commit),
         LINE_TEST(a_keepalive_between_transactions_raises_it),
         LINE_TEST(a_keepalive_in_a_transaction_raises_nothing),
         LINE_TEST(a_keepalive_waits_for_the_records_before_it),

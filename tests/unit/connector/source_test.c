@@ -91,7 +91,7 @@ ON_PIPELINE_THREAD static void changes_come_in_the_order_of_the_socket(void **st
     say(fixture, 10, bytes_begin(100, 4242));
     say(fixture, 20, bytes_relation(TABLE_OID, "orders"));
     say(fixture, 30, bytes_insert(TABLE_OID, SLICE_TEXT("first")));
-    say(fixture, 40, bytes_commit(100, 110));
+    say(fixture, 110, bytes_commit(100, 110));
     assert_int_equal(next(fixture), PULL_CHANGE);
     assert_int_equal(fixture->change.kind, CHANGE_BEGIN);
     assert_int_equal(fixture->change.as.begin.xid, 4242);
@@ -132,17 +132,109 @@ ON_PIPELINE_THREAD static void what_cannot_be_decoded_names_its_position(void **
     assert_memory_equal(fixture->err.text, "at WAL position 16/B374D848: ", 29);
 }
 
+/* What a Commit says would be confirmed to the server. */
+ON_PIPELINE_THREAD static void a_commit_that_lies_is_undecodable(void **state)
+{
+    static const struct {
+        uint64_t commit, end, sent_at;
+    } rows[] = {
+        { 101, 110, 110 },                           /* of another transaction */
+        { 100, 100, 110 },                           /* of no length */
+        { 100, 99, 110 },         { 100, 111, 110 }, /* of what was not sent yet */
+        { 100, UINT64_MAX, 110 },
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        say(fixture, 10, bytes_begin(100, 1));
+        say(fixture, rows[i].sent_at, bytes_commit(rows[i].commit, rows[i].end));
+        assert_int_equal(next(fixture), PULL_CHANGE);
+        assert_int_equal(next(fixture), PULL_FAILED);
+        assert_string_equal(fixture->err.code, "undecodable");
+        fake_assert_contains(fixture->err.text, "of a transaction whose Begin said 0/64");
+        detach(fixture);
+        attach(fixture);
+    }
+}
+
+static void expect_disorder(struct fixture *fixture, const char *text)
+{
+    assert_int_equal(fixture->err.class, ERROR_HALT);
+    assert_string_equal(fixture->err.code, "undecodable");
+    assert_memory_equal(fixture->err.text, "at WAL position 16/B374D848: ", 29);
+    fake_assert_contains(fixture->err.text, text);
+}
+
+/* The decoder knows messages; that rows and Commit belong into a transaction is said here, with the
+ * place of the last transaction. */
+ON_PIPELINE_THREAD static void messages_out_of_order_are_undecodable(void **state)
+{
+    static const char *const outside[] = { "insert message outside", "truncate message outside",
+                                           "commit message outside" };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < COUNT_OF(outside); i++) {
+        say(fixture, 10, bytes_begin(0x16B374D800, 1));
+        say(fixture, 20, bytes_relation(TABLE_OID, "orders"));
+        say(fixture, 0x16B374D810, bytes_commit(0x16B374D800, 0x16B374D810));
+        say(fixture, 0x16B374D848,
+            i == 0   ? bytes_insert(TABLE_OID, SLICE_TEXT("a"))
+            : i == 1 ? bytes_truncate(TABLE_OID)
+                     : bytes_commit(100, 110));
+        for (int n = 0; n < 3; n++)
+            assert_int_equal(next(fixture), PULL_CHANGE);
+        assert_int_equal(next(fixture), PULL_FAILED);
+        expect_disorder(fixture, outside[i]);
+        fake_assert_contains(fixture->err.text, "the last one was at 16/B374D800");
+        detach(fixture);
+        attach(fixture);
+    }
+    say(fixture, 10, bytes_begin(100, 1));
+    say(fixture, 0x16B374D848, bytes_begin(200, 2));
+    assert_int_equal(next(fixture), PULL_CHANGE);
+    assert_int_equal(next(fixture), PULL_FAILED);
+    expect_disorder(fixture, "begin message inside a transaction; the last one was at 0/64");
+}
+
+/* What was open on a stream that was lost is not open on the next one. */
+ON_PIPELINE_THREAD static void a_new_stream_begins_outside_a_transaction(void **state)
+{
+    struct fixture *fixture = *state;
+    say(fixture, 10, bytes_begin(100, 1));
+    assert_int_equal(next(fixture), PULL_CHANGE);
+    detach(fixture);
+    attach(fixture);
+    say(fixture, 10, bytes_begin(100, 1));
+    assert_int_equal(next(fixture), PULL_CHANGE);
+    assert_int_equal(fixture->change.kind, CHANGE_BEGIN);
+    detach(fixture);
+    attach(fixture);
+    say(fixture, 0x16B374D848, bytes_commit(100, 110));
+    assert_int_equal(next(fixture), PULL_FAILED);
+    expect_disorder(fixture, "commit message outside a transaction");
+}
+
+/* A Relation may stand anywhere: it says nothing of rows. */
+ON_PIPELINE_THREAD static void a_relation_needs_no_transaction(void **state)
+{
+    struct fixture *fixture = *state;
+    say(fixture, 10, bytes_relation(TABLE_OID, "orders"));
+    assert_int_equal(next(fixture), PULL_CHANGE);
+    assert_int_equal(fixture->change.kind, CHANGE_RELATION);
+}
+
 /* A new stream begins without relations: what the server does not send again is not known. */
 ON_PIPELINE_THREAD static void a_new_stream_forgets_relations(void **state)
 {
     struct fixture *fixture = *state;
-    say(fixture, 10, bytes_relation(TABLE_OID, "orders"));
-    say(fixture, 20, bytes_insert(TABLE_OID, SLICE_TEXT("known")));
-    assert_int_equal(next(fixture), PULL_CHANGE);
-    assert_int_equal(next(fixture), PULL_CHANGE);
+    say(fixture, 10, bytes_begin(100, 1));
+    say(fixture, 20, bytes_relation(TABLE_OID, "orders"));
+    say(fixture, 30, bytes_insert(TABLE_OID, SLICE_TEXT("known")));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(next(fixture), PULL_CHANGE);
     detach(fixture);
     attach(fixture);
+    say(fixture, 10, bytes_begin(100, 1));
     say(fixture, 30, bytes_insert(TABLE_OID, SLICE_TEXT("unknown")));
+    assert_int_equal(next(fixture), PULL_CHANGE);
     assert_int_equal(next(fixture), PULL_FAILED);
     assert_string_equal(fixture->err.code, "undecodable");
     assert_non_null(strstr(fixture->err.text, "16400"));
@@ -167,11 +259,12 @@ ON_PIPELINE_THREAD static void a_giant_row_is_one_change(void **state)
     struct fixture *fixture = *state;
     AUTO(char *, memory_free_p) text = memory_alloc(GIANT_BYTES);
     memset(text, 'x', GIANT_BYTES);
-    say(fixture, 10, bytes_relation(TABLE_OID, "orders"));
-    say(fixture, 20, bytes_insert(TABLE_OID, (struct slice){ text, GIANT_BYTES }));
-    say(fixture, 30, bytes_insert(TABLE_OID, SLICE_TEXT("small")));
-    assert_int_equal(next(fixture), PULL_CHANGE);
-    assert_int_equal(next(fixture), PULL_CHANGE);
+    say(fixture, 10, bytes_begin(100, 1));
+    say(fixture, 20, bytes_relation(TABLE_OID, "orders"));
+    say(fixture, 30, bytes_insert(TABLE_OID, (struct slice){ text, GIANT_BYTES }));
+    say(fixture, 40, bytes_insert(TABLE_OID, SLICE_TEXT("small")));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(next(fixture), PULL_CHANGE);
     const struct slice giant = fixture->change.as.row.new.values[0].bytes;
     assert_int_equal(giant.size, GIANT_BYTES);
     assert_memory_equal(giant.data, text, GIANT_BYTES);
@@ -187,6 +280,10 @@ int main(void)
         SOURCE_TEST(changes_come_in_the_order_of_the_socket),
         SOURCE_TEST(a_keepalive_is_no_change),
         SOURCE_TEST(what_cannot_be_decoded_names_its_position),
+        SOURCE_TEST(a_commit_that_lies_is_undecodable),
+        SOURCE_TEST(messages_out_of_order_are_undecodable),
+        SOURCE_TEST(a_new_stream_begins_outside_a_transaction),
+        SOURCE_TEST(a_relation_needs_no_transaction),
         SOURCE_TEST(a_new_stream_forgets_relations),
         SOURCE_TEST(the_end_and_a_failure_are_told_apart),
         SOURCE_TEST(a_giant_row_is_one_change),

@@ -89,6 +89,29 @@ static void a_table_is_found_again_by_name_and_topic(void **state)
     assert_ptr_equal(status_table_find(status, "public.users", "u", 3), users);
 }
 
+static void tables_of_a_topic_are_named(void **state)
+{
+    struct status *status = *state;
+    char text[64];
+    status_tables_of_topic(status, "events", text, sizeof text);
+    assert_string_equal(text, "");
+    (void)status_table_find(status, "public.skipped", NULL, 0);
+    (void)status_table_find(status, "public.other", "other", 1);
+    (void)status_table_find(status, "public.a", "events", 0);
+    status_tables_of_topic(status, "events", text, sizeof text);
+    assert_string_equal(text, "public.a");
+    (void)status_table_find(status, "public.b", "events", 0);
+    status_tables_of_topic(status, "events", text, sizeof text);
+    assert_string_equal(text, "public.b, public.a");
+    (void)status_table_find(status, "public.c", "events", 0);
+    (void)status_table_find(status, "public.d", "events", 0);
+    status_tables_of_topic(status, "events", text, sizeof text);
+    assert_string_equal(text, "public.d, public.c, public.b and 1 more");
+    char small[12];
+    status_tables_of_topic(status, "events", small, sizeof small);
+    assert_string_equal(small, "public.d, p");
+}
+
 static void counters_add_and_cells_are_replaced(void **state)
 {
     struct status *status = *state;
@@ -151,6 +174,7 @@ int main(void)
         STATUS_TEST(a_state_has_its_beginning),
         STATUS_TEST(a_reason_is_copied_and_taken_back),
         STATUS_TEST(a_table_is_found_again_by_name_and_topic),
+        STATUS_TEST(tables_of_a_topic_are_named),
         STATUS_TEST(counters_add_and_cells_are_replaced),
         STATUS_TEST(readers_see_whole_reasons_and_whole_tables),
     };

@@ -26,39 +26,39 @@ static const struct sockaddr *address(const char *text, struct sockaddr_storage 
     return (const struct sockaddr *)storage;
 }
 
-static struct http_guest *enter(struct http_guests *guests, const char *text)
+/* Visitors are numbers. Who has to go: 0 = nobody. */
+static intptr_t enter(struct http_guests *guests, const char *text, intptr_t visitor)
 {
     struct sockaddr_storage storage;
-    const struct sockaddr *from = address(text, &storage);
-    return http_guests_may_enter(guests, from) ? http_guests_enter(guests, from) : NULL;
+    return (intptr_t)http_guests_enter(guests, address(text, &storage), (void *)visitor);
 }
 
-static void eight_from_one_address_and_more_from_others(void **state)
+static void the_ninth_of_an_address_takes_the_place_of_its_most_silent(void **state)
 {
     (void)state;
-    static const char *const addresses[] = { "192.0.2.1", "2001:db8::1" };
     struct http_guests guests = { 0 };
-    struct http_guest *last = NULL;
-    for (size_t i = 0; i < 2; i++) {
-        for (int n = 0; n < HTTP_GUESTS_PER_ADDRESS; n++)
-            assert_non_null(last = enter(&guests, addresses[i]));
-        assert_null(enter(&guests, addresses[i]));
+    for (intptr_t n = 1; n <= HTTP_GUESTS_PER_ADDRESS; n++) {
+        assert_int_equal(enter(&guests, "192.0.2.1", n), 0);
+        assert_int_equal(enter(&guests, "2001:db8::1", 100 + n), 0);
     }
-    assert_non_null(enter(&guests, "192.0.2.2"));
-    http_guests_leave(&guests, last);
-    assert_null(enter(&guests, addresses[0]));
-    assert_non_null(enter(&guests, addresses[1]));
-    assert_null(enter(&guests, addresses[1]));
+    assert_int_equal(enter(&guests, "192.0.2.1", 9), 1);
+    http_guests_hear(&guests, (void *)2);
+    assert_int_equal(enter(&guests, "192.0.2.1", 10), 3);
+    assert_int_equal(enter(&guests, "2001:db8::1", 109), 101);
+    assert_int_equal(enter(&guests, "192.0.2.2", 201), 0);
+    http_guests_leave(&guests, (void *)104);
+    assert_int_equal(enter(&guests, "2001:db8::1", 110), 0);
+    assert_int_equal(enter(&guests, "2001:db8::1", 111), 102);
 }
 
 static void a_mapped_address_is_the_same_address(void **state)
 {
     (void)state;
     struct http_guests guests = { 0 };
-    for (int n = 0; n < HTTP_GUESTS_PER_ADDRESS; n++)
-        assert_non_null(enter(&guests, n % 2 == 0 ? "192.0.2.1" : "::ffff:192.0.2.1"));
-    assert_null(enter(&guests, "192.0.2.1"));
-    assert_null(enter(&guests, "::ffff:192.0.2.1"));
+    for (intptr_t n = 1; n <= HTTP_GUESTS_PER_ADDRESS; n++)
+        assert_int_equal(enter(&guests, n % 2 == 0 ? "192.0.2.1" : "::ffff:192.0.2.1", n), 0);
+    assert_int_equal(enter(&guests, "192.0.2.1", 9), 1);
+    assert_int_equal(enter(&guests, "::ffff:192.0.2.1", 10), 2);
 }
 
 static void loopback_has_only_the_common_limit(void **state)
@@ -67,39 +67,45 @@ static void loopback_has_only_the_common_limit(void **state)
     static const char *const addresses[] = { "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1" };
     for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
         struct http_guests guests = { 0 };
-        for (int n = 0; n < HTTP_GUESTS_MAX; n++)
-            assert_non_null(enter(&guests, addresses[i]));
-        assert_null(enter(&guests, addresses[i]));
-        assert_null(enter(&guests, "192.0.2.1"));
-        assert_int_equal(guests.count, HTTP_GUESTS_MAX);
+        for (intptr_t n = 1; n <= HTTP_GUESTS_MAX; n++)
+            assert_int_equal(enter(&guests, addresses[i], n), 0);
+        assert_int_equal(enter(&guests, addresses[i], 65), 1);
+        assert_int_equal(enter(&guests, "192.0.2.1", 66), 2);
     }
+}
+
+static void who_lost_its_place_changes_nothing(void **state)
+{
+    (void)state;
+    struct http_guests guests = { 0 };
+    for (intptr_t n = 1; n <= HTTP_GUESTS_MAX; n++)
+        assert_int_equal(enter(&guests, "127.0.0.1", n), 0);
+    assert_int_equal(enter(&guests, "127.0.0.1", 65), 1);
+    http_guests_hear(&guests, (void *)1);
+    http_guests_leave(&guests, (void *)1);
+    assert_int_equal(enter(&guests, "127.0.0.1", 66), 2);
 }
 
 static void places_are_used_again(void **state)
 {
     (void)state;
     struct http_guests guests = { 0 };
-    struct http_guest *places[HTTP_GUESTS_MAX];
-    for (int n = 0; n < HTTP_GUESTS_MAX; n++)
-        places[n] = enter(&guests, "127.0.0.1");
-    for (int n = 0; n < HTTP_GUESTS_MAX; n += 2)
-        http_guests_leave(&guests, places[n]);
-    assert_int_equal(guests.count, HTTP_GUESTS_MAX / 2);
-    for (int n = 0; n < HTTP_GUESTS_MAX / 2; n++)
-        assert_non_null(enter(&guests, "127.0.0.1"));
-    assert_null(enter(&guests, "127.0.0.1"));
-    struct sockaddr_storage storage;
-    assert_null(http_guests_enter(&guests, address("127.0.0.1", &storage)));
-    http_guests_leave(&guests, NULL);
-    assert_int_equal(guests.count, HTTP_GUESTS_MAX);
+    for (intptr_t n = 1; n <= HTTP_GUESTS_MAX; n++)
+        assert_int_equal(enter(&guests, "127.0.0.1", n), 0);
+    for (intptr_t n = 2; n <= HTTP_GUESTS_MAX; n += 2)
+        http_guests_leave(&guests, (void *)n);
+    for (intptr_t n = 1; n <= HTTP_GUESTS_MAX / 2; n++)
+        assert_int_equal(enter(&guests, "127.0.0.1", 100 + n), 0);
+    assert_int_equal(enter(&guests, "127.0.0.1", 200), 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(eight_from_one_address_and_more_from_others),
+        cmocka_unit_test(the_ninth_of_an_address_takes_the_place_of_its_most_silent),
         cmocka_unit_test(a_mapped_address_is_the_same_address),
         cmocka_unit_test(loopback_has_only_the_common_limit),
+        cmocka_unit_test(who_lost_its_place_changes_nothing),
         cmocka_unit_test(places_are_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

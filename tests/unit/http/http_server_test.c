@@ -314,35 +314,64 @@ static void slow_clients_block_nobody_and_idle_out(void **state)
     assert_alive(scene);
 }
 
+static void ask(int fd)
+{
+    http_client_say(fd, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    AUTO(struct buf, buf_done) answer = http_client_answer(fd);
+    assert_int_equal(http_client_status(&answer), 200);
+}
+
 static int open_and_ask(struct scene *scene)
 {
     int fd = http_client_connect(AF_INET, scene->port);
     assert_true(fd >= 0);
-    http_client_say(fd, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    AUTO(struct buf, buf_done) answer = http_client_answer(fd);
-    if (http_client_status(&answer) == 200)
-        return fd;
-    close(fd);
-    return -1;
+    ask(fd);
+    return fd;
 }
 
-static void the_65th_connection_is_refused(void **state)
+static bool is_closed(int fd)
+{
+    char byte;
+    return http_client_receive(fd, &byte, 1) == 0;
+}
+
+static void the_65th_connection_takes_the_place_of_the_most_silent(void **state)
 {
     struct scene *scene = *state;
-    int fds[64];
-    for (size_t i = 0; i < COUNT_OF(fds); i++) {
-        fds[i] = open_and_ask(scene);
-        assert_true(fds[i] >= 0); /* more than 8 from loopback, too */
-    }
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(open_and_ask(scene), -1);
-    assert_int_equal(atomic_load(&scene->calls), 64);
-    close(fds[7]);
-    /* The server notices the end of one a moment later. */
-    while ((fds[7] = open_and_ask(scene)) < 0)
-        continue;
+    int fds[66];
+    for (size_t i = 0; i < 64; i++)
+        fds[i] = open_and_ask(scene); /* more than 8 from loopback, too */
+    ask(fds[0]);
+    fds[64] = open_and_ask(scene);
+    assert_true(is_closed(fds[1]));
+    fds[65] = open_and_ask(scene);
+    assert_true(is_closed(fds[2]));
+    assert_int_equal(atomic_load(&scene->calls), 67);
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        if (i != 1 && i != 2)
+            ask(fds[i]);
     for (size_t i = 0; i < COUNT_OF(fds); i++)
         close(fds[i]);
+}
+
+/* Many that only sit there, and one of them that speaks in the middle of its head: others are
+ * served, each at once. */
+static void a_crowd_that_says_nothing_keeps_nobody_out(void **state)
+{
+    struct scene *scene = *state;
+    int fds[300];
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        fds[i] = http_client_connect(AF_INET, scene->port);
+        assert_true(fds[i] >= 0);
+        if (i % 2 == 0)
+            http_client_say(fds[i], "GET /metrics HTTP/1.1\r\nHost: lo");
+        if (i % 10 == 0)
+            assert_alive(scene);
+    }
+    assert_alive(scene);
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        close(fds[i]);
+    assert_alive(scene);
 }
 
 static void a_busy_port_is_named(void **state)
@@ -407,7 +436,8 @@ int main(void)
         SCENE_TEST(a_large_body_arrives_whole),
         SCENE_TEST(a_body_past_the_limit_is_500),
         SCENE_TEST(slow_clients_block_nobody_and_idle_out),
-        SCENE_TEST(the_65th_connection_is_refused),
+        SCENE_TEST(the_65th_connection_takes_the_place_of_the_most_silent),
+        SCENE_TEST(a_crowd_that_says_nothing_keeps_nobody_out),
         SCENE_TEST(a_busy_port_is_named),
         SCENE_TEST(stop_ends_open_connections_and_frees_the_port),
     };

@@ -210,10 +210,13 @@ static void a_batch_too_large_for_the_topic_makes_smaller_batches(void **state)
     assert_non_null(strstr(err.text, "below 3232 bytes")); /* half of 64 * 101 */
     delivery_abandon(delivery);
     assert_true(delivery_rebuild(delivery, &err));
+    fixture_warm_up(delivery, topic, 1);
     rd_kafka_mock_push_request_errors(mock.cluster, API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    struct record record = fixture_record(topic, "k", value);
     for (uint64_t i = 0; i < RECORDS; i++)
-        fixture_send_text(delivery, topic, "k", value, 2);
+        if (delivery_send(delivery, &record, (ticket_t){ 2 }, &err) == DELIVERY_FULL)
+            break; /* the first batch is refused already */
     fixture_expect(delivery, DELIVERY_REFUSED, &err);
     assert_string_equal(err.code, "batch_too_large");
     assert_null(strstr(err.text, "batch of 64 records"));
@@ -298,15 +301,16 @@ static void a_fatal_error_is_told_once_and_a_rebuild_heals_it(void **state)
 static void after_abandon_no_event_of_before_comes(void **state)
 {
     (void)state;
-    enum { RECORDS = 2000 };
+    enum { RECORDS = 2000, PARTITIONS = 2 };
     struct mock mock = mock_start(1);
-    mock_topic(&mock, "orders", 2);
+    mock_topic(&mock, "orders", PARTITIONS);
     struct producer_options options = fixture_options(&mock);
     options.batch_records = 10;
     struct delivery *delivery = fixture_delivery(&options);
     uint32_t topic = fixture_topic(delivery, "orders");
     struct error err = ERROR_INIT;
     for (int round = 0; round < 3; round++) {
+        fixture_warm_up(delivery, topic, PARTITIONS);
         for (uint64_t i = 0; i < RECORDS; i++) {
             char key[16];
             snprintf(key, sizeof key, "%" PRIu64, i);
@@ -369,7 +373,9 @@ static void a_broken_connection_is_quiet(void **state)
     struct producer_options options = fixture_options(&mock);
     struct delivery *delivery = fixture_delivery(&options);
     uint32_t topic = fixture_topic(delivery, "orders");
+    fixture_warm_up(delivery, topic, 1);
     rd_kafka_mock_broker_set_down(mock.cluster, 1);
+    FIXTURE_UNTIL(delivery, !delivery_connected(delivery));
     for (uint64_t i = 0; i < 100; i++)
         fixture_send_text(delivery, topic, "k", "v", i);
     assert_false(delivery_quiet(delivery));
@@ -385,9 +391,11 @@ static void freeing_does_not_wait_for_acknowledgements(void **state)
     (void)state;
     struct producer_options options = fixture_options(NULL); /* nobody listens there */
     struct delivery *delivery = fixture_delivery(&options);
-    uint32_t topic = fixture_topic(delivery, "orders");
-    for (uint64_t i = 0; i < 1000; i++)
-        fixture_send_text(delivery, topic, "k", "v", i);
+    for (uint64_t i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "orders-%" PRIu64, i);
+        fixture_send_text(delivery, fixture_topic(delivery, name), "k", "v", i);
+    }
     delivery_free(delivery);
 }
 

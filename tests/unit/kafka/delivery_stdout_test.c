@@ -1,6 +1,7 @@
 #include "unit/kafka/kafka_fixture.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -110,6 +111,48 @@ static void *read_slowly(void *opaque)
     return NULL;
 }
 
+static bool is_readable(const struct delivery *delivery)
+{
+    struct pollfd ready = { .fd = delivery_fd(delivery), .events = POLLIN };
+    return poll(&ready, 1, 0) == 1;
+}
+
+/* Neither sending nor looking for events waits for it; it is told of once it reads again. */
+static void a_reader_that_stands_still_makes_nobody_wait(void **state)
+{
+    (void)state;
+    int pipe_fds[2];
+    char taken[4096];
+    assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0); /* a write to it may block */
+    struct delivery *delivery = delivery_stdout_new(pipe_fds[1]);
+    uint32_t topic = fixture_topic(delivery, "orders");
+    struct record record = fixture_record(topic, "key", "a value of some length, so that it fills");
+    struct delivery_event event;
+    uint64_t sent = 0;
+    while (delivery_send(delivery, &record, (ticket_t){ 1 }, NULL) == DELIVERY_OK)
+        sent++;
+    assert_true(sent > 1000);
+    assert_false(delivery_next(delivery, &event));
+    assert_false(delivery_idle(delivery));
+    for (int i = 0; i < 2; i++) /* what woke us is read by then */
+        (void)delivery_next(delivery, &event);
+    assert_false(is_readable(delivery));
+    assert_int_equal(read(pipe_fds[0], taken, sizeof(taken)), sizeof(taken));
+    assert_true(is_readable(delivery));
+    uint64_t acked = 0;
+    assert_int_equal(fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK), 0);
+    while (acked < sent) {
+        while (read(pipe_fds[0], taken, sizeof(taken)) > 0)
+            ;
+        while (delivery_next(delivery, &event))
+            acked += event.kind == DELIVERY_ACKED;
+    }
+    assert_true(delivery_idle(delivery));
+    delivery_free(delivery);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+}
+
 static void a_slow_reader_of_a_pipe_gets_every_line(void **state)
 {
     (void)state;
@@ -209,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_is_one_line_of_json),
         cmocka_unit_test(nothing_is_acknowledged_before_it_is_written),
+        cmocka_unit_test(a_reader_that_stands_still_makes_nobody_wait),
         cmocka_unit_test(a_slow_reader_of_a_pipe_gets_every_line),
         cmocka_unit_test(a_reader_that_ended_is_a_loss_told_once),
         cmocka_unit_test(a_full_disk_is_a_loss_too),

@@ -88,8 +88,15 @@ static void script_free(struct delivery *delivery)
 }
 
 static const struct delivery_ops script_ops = {
-    script_topic,   script_send,  script_cut, script_next, script_rebuild,
-    script_abandon, script_quiet, script_fd,  script_free,
+    .topic = script_topic,
+    .send = script_send,
+    .cut = script_cut,
+    .next = script_next,
+    .rebuild = script_rebuild,
+    .abandon = script_abandon,
+    .quiet = script_quiet,
+    .fd = script_fd,
+    .free = script_free,
 };
 
 static void each_call_reaches_the_implementation(void **state)

@@ -77,7 +77,7 @@ static void a_report_tells_ticket_topic_and_cost(void **state)
     assert_int_equal(producer_message_topic(message), 1);
     assert_int_equal(producer_message_header_cost(message), 2 * DELIVERY_HEADER_COST + 7);
     assert_false(producer_quiet(made.producer));
-    producer_reported(made.producer);
+    producer_reported(made.producer, message);
     rd_kafka_event_destroy(event);
     mono_ms_t start = fixture_now();
     while (!producer_quiet(made.producer))
@@ -95,21 +95,25 @@ static void purged_records_are_reported_as_such(void **state)
 {
     (void)state;
     struct mock mock = mock_start(1);
-    mock_topic(&mock, "orders", 1);
     rd_kafka_mock_broker_set_down(mock.cluster, 1);
     struct made made = make(&mock);
     struct error err = ERROR_INIT;
-    assert_true(producer_topic_add(made.producer, "orders", &err));
-    struct record record = fixture_record(0, "key", "value");
-    for (uint64_t i = 0; i < 10; i++)
+    for (uint32_t i = 0; i < 10; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "orders-%u", (unsigned)i);
+        assert_true(producer_topic_add(made.producer, name, &err));
+        struct record record = fixture_record(i, "key", "value");
         assert_int_equal(producer_send(made.producer, &record, (ticket_t){ i }), 0);
+        assert_int_equal(producer_send(made.producer, &record, (ticket_t){ i }),
+                         RD_KAFKA_RESP_ERR__QUEUE_FULL);
+    }
     producer_purge(made.producer);
     for (int i = 0; i < 10;) {
         rd_kafka_event_t *event = next_report(&made);
         for (const rd_kafka_message_t *message = rd_kafka_event_message_next(event);
              message != NULL; message = rd_kafka_event_message_next(event), i++) {
             assert_int_equal(message->err, RD_KAFKA_RESP_ERR__PURGE_QUEUE);
-            producer_reported(made.producer);
+            producer_reported(made.producer, message);
         }
         rd_kafka_event_destroy(event);
     }
@@ -128,7 +132,9 @@ static void a_retired_one_does_not_touch_the_descriptor(void **state)
     assert_true(producer_topic_add(made.producer, "orders", &err));
     struct record record = fixture_record(0, "key", "value");
     assert_int_equal(producer_send(made.producer, &record, (ticket_t){ 1 }), 0);
-    rd_kafka_event_destroy(next_report(&made));
+    rd_kafka_event_t *event = next_report(&made);
+    producer_reported(made.producer, rd_kafka_event_message_next(event));
+    rd_kafka_event_destroy(event);
     producer_retire(made.producer);
     eventfd_t signals = 0;
     (void)eventfd_read(made.wake_fd, &signals);

@@ -138,6 +138,7 @@ static void a_broken_connection_takes_its_requests_with_it(void **state)
     mock_topic(&mock, "orders", 1);
     struct watched watched = watched_start(&mock, "-1");
     UNTIL(wire_watch_brokers_up(watched.watch) == 1);
+    assert_int_equal(wire_watch_brokers_reached(watched.watch), 1);
     rd_kafka_mock_broker_push_request_error_rtts(mock.cluster, 1, API_PRODUCE, 1,
                                                  RD_KAFKA_RESP_ERR_NO_ERROR, 60000);
     produce(&watched);
@@ -145,6 +146,7 @@ static void a_broken_connection_takes_its_requests_with_it(void **state)
     rd_kafka_mock_broker_set_down(mock.cluster, 1);
     UNTIL(wire_watch_unanswered(watched.watch) == 0);
     UNTIL(wire_watch_brokers_up(watched.watch) == 0);
+    assert_int_equal(wire_watch_brokers_reached(watched.watch), 0);
     watched_stop(&watched);
     mock_stop(&mock);
 }

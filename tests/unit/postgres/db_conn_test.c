@@ -286,6 +286,47 @@ static void test_settling(void **state UNUSED)
     fake_postgres_end(&fake);
 }
 
+/* It would refuse what is not UTF-8, for ever: the bytes come as they are. */
+static void test_database_without_an_encoding(void **state UNUSED)
+{
+    static const struct fake_step script[] = { { FAKE_ACCEPT, NULL },
+                                               { FAKE_WELCOME, "15.4;server_encoding=SQL_ASCII" },
+                                               { FAKE_EXPECT,
+                                                 "SET client_encoding = 'SQL_ASCII';" },
+                                               { FAKE_DONE, NULL },
+                                               { FAKE_SILENCE, NULL },
+                                               { FAKE_END, NULL } };
+    struct fake_postgres fake;
+    fake_postgres_begin(&fake, script);
+    db_conn_close(fake_open(&fake));
+    fake_postgres_end(&fake);
+}
+
+/* Of the context only the position is shown, whatever the language: the rest may hold rows. */
+static void test_position_of_an_error(void **state UNUSED)
+{
+    static const struct fake_step script[] = {
+        { FAKE_GREET, "15.4" },
+        { FAKE_EXPECT, "SELECT 1" },
+        { FAKE_ERROR, "22P05:no equivalent\tunnamed row\nSlot \302\273s\302\253, im Callback "
+                      "change, zugeh\303\266rige LSN 16/B374D848\nanother" },
+        { FAKE_EXPECT, "SELECT 2" },
+        { FAKE_ERROR, "22P02:bad\tCOPY t, line 1: \"7/ row 1/2x\"" },
+        { FAKE_SILENCE, NULL },
+        { FAKE_END, NULL }
+    };
+    struct fake_postgres fake;
+    fake_postgres_begin(&fake, script);
+    struct db_conn *conn = fake_open(&fake);
+    struct error err = ERROR_INIT;
+    assert_false(db_conn_simple(conn, 0, "SELECT 1", NULL, &err));
+    assert_string_equal(err.text, "SELECT 1: no equivalent at LSN 16/B374D848 (SQLSTATE 22P05)");
+    assert_false(db_conn_simple(conn, 0, "SELECT 2", NULL, &err));
+    assert_string_equal(err.text, "SELECT 2: bad (SQLSTATE 22P02)");
+    db_conn_close(conn);
+    fake_postgres_end(&fake);
+}
+
 static void test_query(void **state UNUSED)
 {
     static const struct fake_step script[] = {
@@ -483,6 +524,8 @@ int main(void)
         cmocka_unit_test(test_server_too_old),
         cmocka_unit_test(test_start_packet),
         cmocka_unit_test(test_settling),
+        cmocka_unit_test(test_database_without_an_encoding),
+        cmocka_unit_test(test_position_of_an_error),
         cmocka_unit_test(test_query),
         cmocka_unit_test(test_long_message_is_cut),
         cmocka_unit_test(test_lost_in_a_statement),

@@ -39,9 +39,10 @@ enum fake_act {
     FAKE_PASSWORD, /* asks for a clear-text password, which must be text */
     FAKE_WELCOME,  /* the rest of a greeting, text as there */
     FAKE_EXPECT,   /* a statement; text must be part of its SQL and parameters (NUL is '|') */
-    FAKE_ROWS,     /* its rows: "a|b\nc|~", ~ = null; "" = none. Then ready again */
+    FAKE_ROWS,     /* its rows: "a|b\nc|~", ~ = null, \f = a newline in a value; "" = none. Then
+                      ready again */
     FAKE_DONE,     /* CommandComplete, ready again */
-    FAKE_ERROR,    /* "42704:message"; ready again */
+    FAKE_ERROR,    /* "42704:message" or "42704:message\tcontext"; ready again */
     FAKE_FATAL,    /* "57P03:message" and the connection is closed */
     FAKE_CANCELED, /* a cancel request on a connection of its own */
     FAKE_CUT,      /* closes the connection */
@@ -153,8 +154,15 @@ static inline void fake_put_error(struct buf *out, const char *severity, const c
     buf_append_byte(&body, 'C');
     buf_append(&body, text, 5);
     buf_append_byte(&body, '\0');
+    const char *context = strchr(text, '\t');
+    size_t message_size = context != NULL ? (size_t)(context - text) - 6 : strlen(text + 6);
     buf_append_byte(&body, 'M');
-    fake_put_text(&body, text + 6);
+    buf_append(&body, text + 6, message_size);
+    buf_append_byte(&body, '\0');
+    if (context != NULL) {
+        buf_append_byte(&body, 'W');
+        fake_put_text(&body, context + 1);
+    }
     buf_append_byte(&body, 'D');
     fake_put_text(&body, FAKE_DETAIL);
     buf_append_byte(&body, 'F');
@@ -174,7 +182,8 @@ static inline void fake_put_row(struct buf *out, const char *row, size_t length)
             fake_put_u32(&values, UINT32_MAX);
         } else {
             fake_put_u32(&values, (uint32_t)size);
-            buf_append(&values, row + at, size);
+            for (size_t i = 0; i < size; i++)
+                buf_append_byte(&values, row[at + i] == '\f' ? '\n' : row[at + i]);
         }
         at += size + 1;
     }
@@ -221,10 +230,10 @@ static inline void fake_put_settings(struct buf *out, const char *settings)
 static inline void fake_put_welcome(struct buf *out, const char *settings)
 {
     buf_append(out, "R\0\0\0\10\0\0\0\0", 9); /* AuthenticationOk */
-    fake_put_settings(out, settings);
     fake_put_setting(out, "server_encoding", "UTF8");
     fake_put_setting(out, "client_encoding", "UTF8");
     fake_put_setting(out, "standard_conforming_strings", "on");
+    fake_put_settings(out, settings);
     buf_append(out, "K\0\0\0\14\0\0\0\7\0\0\0\7", 13); /* BackendKeyData: pid 7 */
     fake_put_ready(out);
 }

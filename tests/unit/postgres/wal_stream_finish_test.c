@@ -16,23 +16,46 @@ ON_PIPELINE_THREAD static int fill_the_socket(struct fixture *fixture)
     return sent;
 }
 
-ON_PIPELINE_THREAD static void test_full_socket(void **state UNUSED)
+/* No second status waits behind the first, and no tick is wanted before the socket is. False: the
+ * kernel moved more bytes on, later than it ever did, so that this says nothing. */
+ON_PIPELINE_THREAD static bool stays_full(struct fixture *fixture)
+{
+    bool as_before = true;
+    for (int i = 0; i < 100; i++)
+        as_before &= tick_after(fixture, STATUS_INTERVAL_MS) == STATUS_INTERVAL_MS;
+    struct pollfd ready = { .fd = wal_stream_fd(fixture->stream), .events = POLLOUT };
+    if (!wal_stream_wants_write(fixture->stream) && poll(&ready, 1, 0) == 1)
+        return false;
+    assert_true(as_before);
+    assert_true(wal_stream_wants_write(fixture->stream));
+    assert_int_equal(wal_stream_confirmed(fixture->stream).value, 0);
+    return true;
+}
+
+ON_PIPELINE_THREAD static int open_full(struct fixture *fixture)
 {
     int small = 64 * 1024;
+    for (int tries = 0; tries < 10; tries++) {
+        open_connection(fixture, copy_at_once, INTERRUPT_NONE, small);
+        assert_true(start(fixture, LSN_NONE));
+        fake_walsender_take_over(&fixture->fake);
+        int fd = wal_stream_fd(fixture->stream);
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+        int sent = fill_the_socket(fixture);
+        wal_stream_confirm(fixture->stream, (lsn_t){ 5 });
+        if (stays_full(fixture))
+            return sent;
+        close_all(fixture);
+    }
+    fail_msg("the socket is never full");
+    return 0;
+}
+
+ON_PIPELINE_THREAD static void test_full_socket(void **state UNUSED)
+{
     struct fixture fixture;
     struct status status;
-    open_connection(&fixture, copy_at_once, INTERRUPT_NONE, small);
-    assert_true(start(&fixture, LSN_NONE));
-    fake_walsender_take_over(&fixture.fake);
-    assert_int_equal(
-        setsockopt(wal_stream_fd(fixture.stream), SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
-    int sent = fill_the_socket(&fixture);
-    /* No second status waits behind the first, and no tick is wanted before the socket is. */
-    wal_stream_confirm(fixture.stream, (lsn_t){ 5 });
-    for (int i = 0; i < 100; i++)
-        assert_int_equal(tick_after(&fixture, STATUS_INTERVAL_MS), STATUS_INTERVAL_MS);
-    assert_true(wal_stream_wants_write(fixture.stream));
-    assert_int_equal(wal_stream_confirmed(fixture.stream).value, 0);
+    int sent = open_full(&fixture);
 
     int received = 0;
     while (wal_stream_confirmed(fixture.stream).value == 0) {

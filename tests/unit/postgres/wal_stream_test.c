@@ -2,6 +2,8 @@
 
 #include <sys/eventfd.h>
 
+#include "postgres/read_pace.h"
+
 /* ---- START_REPLICATION ---- */
 
 ON_PIPELINE_THREAD static void test_command(void **state UNUSED)
@@ -154,6 +156,28 @@ ON_PIPELINE_THREAD static void test_large_message_over_many_reads(void **state U
     assert_memory_equal(message.payload.data, large.payload, large.size);
     assert_int_equal(wal_stream_bytes(fixture.stream), large.size);
     memory_free(large.payload);
+    close_all(&fixture);
+}
+
+/* Messages enough to make the stream busy, then fills that find nothing: each pauses first. What
+ * makes it busy is read_pace's; here counts that it is asked. */
+ON_PIPELINE_THREAD static void test_a_busy_stream_pauses_before_it_reads(void **state UNUSED)
+{
+    enum { FILLS = 20, MESSAGES = READ_PACE_BUSY_PER_SECOND / 1000 * READ_PACE_WINDOW_MS };
+    struct fixture fixture;
+    struct wal_message message;
+    open_stream(&fixture);
+    assert_true(wal_stream_fill(fixture.stream, &fixture.err));
+    for (int i = 0; i < MESSAGES; i++) {
+        fake_walsender_send_keepalive(&fixture.fake, 1, 2, false);
+        assert_int_equal(next(&fixture, &message), WAL_NEXT_MESSAGE);
+    }
+    fixture.time.mono_ms += READ_PACE_WINDOW_MS;
+    struct clock clock = clock_system();
+    int64_t before_us = clock_wall_us(&clock);
+    for (int i = 0; i < FILLS; i++)
+        assert_true(wal_stream_fill(fixture.stream, &fixture.err));
+    assert_true(clock_wall_us(&clock) - before_us >= FILLS * READ_PACE_PAUSE_US);
     close_all(&fixture);
 }
 
@@ -388,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_start_on_a_connection_that_is_cut),
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_large_message_over_many_reads),
+        cmocka_unit_test(test_a_busy_stream_pauses_before_it_reads),
         cmocka_unit_test(test_undecodable),
         cmocka_unit_test(test_server_errors_are_classified),
         cmocka_unit_test(test_farewell_before_the_cut_is_read),

@@ -229,6 +229,25 @@ static void test_the_ring_grows_to_its_limit(void **state)
     assert_int_equal(ack_tracker_entries(tracker), 0);
 }
 
+static void test_the_end_of_a_tickets_transaction(void **state)
+{
+    (void)state;
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(8);
+    ticket_t first = send_transaction(tracker, 1, 100);
+    ticket_t second = send_transaction(tracker, 1, 200);
+    ticket_t open = ack_tracker_begin(tracker);
+    ticket_t group = ack_tracker_begin_group(tracker, 7);
+    assert_int_equal(ack_tracker_end(tracker, first).value, 100);
+    assert_int_equal(ack_tracker_end(tracker, second).value, 200);
+    assert_true(lsn_is_none(ack_tracker_end(tracker, open)));
+    assert_true(lsn_is_none(ack_tracker_end(tracker, group)));
+    (void)ack_tracker_done(tracker, first);
+    assert_true(lsn_is_none(ack_tracker_end(tracker, first)));
+    assert_int_equal(ack_tracker_end(tracker, second).value, 200);
+    ack_tracker_restart(tracker);
+    assert_true(lsn_is_none(ack_tracker_end(tracker, second)));
+}
+
 static void test_groups_move_no_lsn(void **state)
 {
     (void)state;
@@ -365,6 +384,64 @@ static void test_resume_continues_the_open_transaction(void **state)
     assert_int_equal(confirmed(tracker), 100);
 }
 
+/* What was added but not sent when the connection was lost is added again when it comes again. */
+static void test_what_is_withdrawn_is_not_waited_for(void **state)
+{
+    (void)state;
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(4);
+    ticket_t earlier = send_transaction(tracker, 1, 50);
+    ticket_t ticket = ack_tracker_begin(tracker);
+    ack_tracker_add(tracker, ticket, 5);
+    assert_false(ack_tracker_done(tracker, ticket));
+    ack_tracker_withdraw(tracker, ticket, 0);
+    assert_int_equal(ack_tracker_in_flight(tracker), 5);
+    ack_tracker_withdraw(tracker, ticket, 3);
+    assert_int_equal(ack_tracker_in_flight(tracker), 2);
+    assert_false(ack_tracker_done(tracker, ticket));
+    assert_true(ack_tracker_open(tracker));
+    assert_int_equal(ack_tracker_entries(tracker), 2);
+    ack_tracker_add(tracker, ticket, 3);
+    assert_false(ack_tracker_close(tracker, ticket, lsn(100)));
+    assert_true(ack_tracker_done(tracker, earlier));
+    assert_int_equal(confirmed(tracker), 50);
+    assert_false(ack_tracker_done(tracker, ticket));
+    assert_false(ack_tracker_done(tracker, ticket));
+    assert_true(ack_tracker_done(tracker, ticket));
+    assert_int_equal(confirmed(tracker), 100);
+    assert_int_equal(ack_tracker_in_flight(tracker), 0);
+}
+
+/* All of it: the open transaction stays open, and is complete at its end. */
+static void test_all_may_be_withdrawn(void **state)
+{
+    (void)state;
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(4);
+    ticket_t ticket = ack_tracker_begin(tracker);
+    ack_tracker_add(tracker, ticket, 2);
+    ack_tracker_withdraw(tracker, ticket, 2);
+    assert_int_equal(ack_tracker_in_flight(tracker), 0);
+    assert_int_equal(confirmed(tracker), 0);
+    assert_true(ack_tracker_open(tracker));
+    assert_true(ack_tracker_close(tracker, ticket, lsn(100)));
+    assert_int_equal(confirmed(tracker), 100);
+}
+
+static void test_the_end_of_a_transaction_is_known_until_it_is_confirmed(void **state)
+{
+    (void)state;
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(4);
+    ticket_t first = send_transaction(tracker, 1, 100);
+    ticket_t second = send_transaction(tracker, 1, 200);
+    ticket_t open = ack_tracker_begin(tracker);
+    ticket_t group = ack_tracker_begin_group(tracker, 1);
+    assert_int_equal(ack_tracker_end(tracker, first).value, 100);
+    assert_int_equal(ack_tracker_end(tracker, second).value, 200);
+    assert_int_equal(ack_tracker_end(tracker, open).value, 0);
+    assert_int_equal(ack_tracker_end(tracker, group).value, 0);
+    ack_tracker_restart(tracker);
+    assert_int_equal(ack_tracker_end(tracker, second).value, 0);
+}
+
 /* Broken calls. */
 
 static void begin_twice(struct ack_tracker *tracker)
@@ -434,6 +511,46 @@ static void count_past_32_bits(struct ack_tracker *tracker)
     ack_tracker_add(tracker, ticket, 1);
 }
 
+static void withdraw_more_than_is_undone(struct ack_tracker *tracker)
+{
+    ticket_t ticket = ack_tracker_begin(tracker);
+    ack_tracker_add(tracker, ticket, 2);
+    (void)ack_tracker_done(tracker, ticket);
+    ack_tracker_withdraw(tracker, ticket, 2);
+}
+
+static void withdraw_from_a_closed_one(struct ack_tracker *tracker)
+{
+    ack_tracker_withdraw(tracker, send_transaction(tracker, 1, 100), 1);
+}
+
+static void withdraw_from_an_older_one(struct ack_tracker *tracker)
+{
+    ticket_t older = send_transaction(tracker, 1, 100);
+    (void)ack_tracker_begin(tracker);
+    ack_tracker_withdraw(tracker, older, 1);
+}
+
+static void withdraw_from_an_old_generation(struct ack_tracker *tracker)
+{
+    ticket_t ticket = ack_tracker_begin(tracker);
+    ack_tracker_add(tracker, ticket, 1);
+    ack_tracker_restart(tracker);
+    ticket_t now = ack_tracker_begin(tracker);
+    ack_tracker_add(tracker, now, 1);
+    /* The same number as now's, so that only the generation tells. */
+    ticket.value = (now.value & ((UINT64_C(1) << 48) - 1)) | (ticket.value >> 48 << 48);
+    ack_tracker_withdraw(tracker, ticket, 1);
+}
+
+static void withdraw_from_a_group(struct ack_tracker *tracker)
+{
+    ticket_t group = ack_tracker_begin_group(tracker, 1);
+    ack_tracker_add(tracker, group, 1);
+    (void)ack_tracker_begin(tracker);
+    ack_tracker_withdraw(tracker, group, 0);
+}
+
 static void assert_aborts(void (*broken)(struct ack_tracker *))
 {
     pid_t child = fork();
@@ -463,6 +580,11 @@ static void test_broken_calls_abort(void **state)
     assert_aborts(done_in_a_free_group);
     assert_aborts(close_a_group_with_an_lsn);
     assert_aborts(count_past_32_bits);
+    assert_aborts(withdraw_more_than_is_undone);
+    assert_aborts(withdraw_from_a_closed_one);
+    assert_aborts(withdraw_from_an_older_one);
+    assert_aborts(withdraw_from_an_old_generation);
+    assert_aborts(withdraw_from_a_group);
 }
 
 int main(void)
@@ -481,12 +603,16 @@ int main(void)
         cmocka_unit_test(test_keepalive_is_left_out_when_full),
         cmocka_unit_test(test_an_end_below_an_earlier_one_moves_nothing_back),
         cmocka_unit_test(test_the_ring_grows_to_its_limit),
+        cmocka_unit_test(test_the_end_of_a_tickets_transaction),
         cmocka_unit_test(test_groups_move_no_lsn),
         cmocka_unit_test(test_group_slots_are_used_again),
         cmocka_unit_test(test_restart_frees_the_groups),
         cmocka_unit_test(test_restart_forgets_everything),
         cmocka_unit_test(test_the_generation_is_never_zero),
         cmocka_unit_test(test_resume_continues_the_open_transaction),
+        cmocka_unit_test(test_what_is_withdrawn_is_not_waited_for),
+        cmocka_unit_test(test_all_may_be_withdrawn),
+        cmocka_unit_test(test_the_end_of_a_transaction_is_known_until_it_is_confirmed),
         cmocka_unit_test(test_broken_calls_abort),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,22 @@ static void values_follow_or_are_joined_by_an_equals_sign(void **state)
     arguments_done(&arguments);
 }
 
+static void what_is_set_is_not_left_where_others_can_read_it(void **state)
+{
+    (void)state;
+    char program[] = "pqcdc", set[] = "--set", joined[] = "--set=cdc.password=s=cret",
+         apart[] = "kafka.properties={sasl.password: x}";
+    char *words[] = { program, joined, set, apart };
+    struct arguments arguments;
+    struct error err = ERROR_INIT;
+    assert_true(arguments_parse(4, words, &arguments, &err));
+    assert_string_equal(arguments.sets[0], "cdc.password=s=cret");
+    assert_string_equal(arguments.sets[1], "kafka.properties={sasl.password: x}");
+    assert_string_equal(joined, "--set=cdc.password=******");
+    assert_string_equal(apart, "kafka.properties=******************");
+    arguments_done(&arguments);
+}
+
 static void a_command_of_two_words_is_found(void **state)
 {
     (void)state;
@@ -85,6 +101,9 @@ static void what_is_wrong_is_said(void **state)
         { { "--sink", "disk" }, "--sink disk: expected one of kafka, null, stdout" },
         { { "--set", "cdc.host" },
           "--set cdc.host: expected path=value, such as --set cdc.slot.name=s1" },
+        { { "--set", "cdc.password: secret" },
+          "--set cdc.password: expected path=value, such as --set cdc.slot.name=s1" },
+        { { "--password=secret" }, "unknown option --password; see pqcdc --help" },
         { { "config", "--sink", "null" }, "--sink does not go with this command" },
         { { "run", "--config", "x", "y" }, "unexpected word y; see pqcdc --help" },
     };
@@ -175,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_command_means_run),
         cmocka_unit_test(values_follow_or_are_joined_by_an_equals_sign),
+        cmocka_unit_test(what_is_set_is_not_left_where_others_can_read_it),
         cmocka_unit_test(a_command_of_two_words_is_found),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(help_names_every_command_and_every_exit_code),

@@ -114,7 +114,7 @@ static void it_lives_while_its_loop_turns(void **state)
 {
     const struct fixture *fixture = *state;
     expect(fixture, "/livez", false, 200, "ok\n");
-    expect(fixture, "/livez", true, 200, "[+] loop ok\nok\n");
+    expect(fixture, "/livez", true, 200, "[+] loop ok\n[+] elector ok\nok\n");
     stop_turning(fixture, 8000);
     expect(fixture, "/livez", false, 200, "ok\n");
 }
@@ -170,7 +170,8 @@ static void it_is_ready_while_it_streams(void **state)
     const struct fixture *fixture = *state;
     status_set_state(fixture->status, LIFE_CYCLE_STREAMING, 1);
     expect(fixture, "/readyz", false, 200, "ok\n");
-    expect(fixture, "/readyz", true, 200, "[+] loop ok\n[+] streaming-or-standby ok\nok\n");
+    expect(fixture, "/readyz", true, 200,
+           "[+] loop ok\n[+] elector ok\n[+] streaming-or-standby ok\nok\n");
 }
 
 static void what_keeps_it_from_being_ready_is_named(void **state)
@@ -184,8 +185,8 @@ static void what_keeps_it_from_being_ready_is_named(void **state)
     status_set_state(fixture->status, LIFE_CYCLE_HALTED, 1);
     expect(
         fixture, "/readyz", true, 503,
-        "[+] loop ok\n[-] streaming-or-standby failed: slot_lost: replication slot \"orders\" is "
-        "gone\nfailed\n");
+        "[+] loop ok\n[+] elector ok\n[-] streaming-or-standby failed: slot_lost: replication slot "
+        "\"orders\" is gone\nfailed\n");
     status_set_reason(fixture->status, NULL);
     status_set_state(fixture->status, LIFE_CYCLE_STOPPING, 1);
     expect(fixture, "/readyz", false, 503,
@@ -203,7 +204,8 @@ static void a_stream_whose_loop_stands_still_is_not_ready(void **state)
     fixture->probes.routes[1].handle(fixture->probes.routes[1].self, &request, &response);
     assert_int_equal(response.status, 503);
     assert_non_null(strstr(buf_text(&out), "[-] loop failed: loop_stuck: "));
-    assert_non_null(strstr(buf_text(&out), "\n[+] streaming-or-standby ok\nfailed\n"));
+    assert_non_null(
+        strstr(buf_text(&out), "\n[+] elector ok\n[+] streaming-or-standby ok\nfailed\n"));
 }
 
 /* ---- a connector that runs ---- */

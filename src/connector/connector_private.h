@@ -1,0 +1,52 @@
+/* What connector.c and connector_rest.c share: nobody else includes it. */
+#ifndef CONNECTOR_CONNECTOR_PRIVATE_H
+#define CONNECTOR_CONNECTOR_PRIVATE_H
+
+#include <pthread.h>
+
+#include "base/loop.h"
+#include "connector/connector.h"
+#include "connector/endpoints.h"
+#include "connector/gate_teller.h"
+#include "connector/pipeline.h"
+#include "connector/session.h"
+#include "connector/setbacks.h"
+#include "connector/settings.h"
+
+struct connector {
+    struct connector_options with;
+    struct settings *settings;
+    struct session_options session;
+    struct session_memory memory;
+    struct clock clock;
+    struct gate gate;
+    struct gate_teller teller;
+    enum gate_phase phase; /* between two streams */
+    struct status status;
+    struct metrics *metrics;
+    struct endpoints *endpoints;
+    struct http_server *http;
+
+    struct loop *loop;
+    struct delivery *delivery;
+    struct ack_tracker *tracker;
+    struct watcher *watcher;
+    struct handler handler;
+    struct pipeline *pipeline;
+
+    struct wal_stream *stream; /* while streaming */
+    struct setbacks setbacks;
+    struct backoff halt;
+    struct error error;  /* why the last state ended */
+    struct error fatal;  /* why it halted, while it is halted and after it left because of that */
+    int64_t pause_ms;    /* before the next attempt to start */
+    bool pause_is_blind; /* PostgreSQL was away: the pause ends when the watcher sees it */
+    mono_ms_t cut_at;    /* when the last stream ended */
+    bool dirty;          /* the producer may hold records of a stream that ended */
+
+    int stop_fd, over_fd;
+    bool running;
+    pthread_t thread;
+};
+
+#endif

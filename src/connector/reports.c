@@ -1,0 +1,56 @@
+#include "connector/reports.h"
+
+#include "base/fault.h"
+
+enum { TABLES_SIZE = 400 };
+
+/* A record carries its topic only, of which several tables may be. */
+static void name_place(const struct reports *reports, const struct delivery_event *event,
+                       struct error *err)
+{
+    char tables[TABLES_SIZE];
+    const char *topic = delivery_topic_name(reports->delivery, event->topic);
+    lsn_t end = ack_tracker_end(reports->tracker, event->ticket);
+    const char *where = lsn_is_none(end) ? "at" : "that ends at";
+    struct lsn_text lsn = lsn_text(lsn_is_none(end) ? reports->open_lsn : end);
+    status_tables_of_topic(reports->status, topic, tables, sizeof(tables));
+    if (tables[0] == '\0')
+        (void)error_prefix(err, "a record of topic \"%s\", transaction %s %s", topic, where,
+                           lsn.text);
+    else
+        (void)error_prefix(err, "a row of table %s, transaction %s %s", tables, where, lsn.text);
+}
+
+void reports_note(struct log *log, const struct error *note)
+{
+    if (note->class == ERROR_NONE)
+        log_info(log, note->text, LOG_STR("code", note->code));
+    else
+        log_failure(log, LOG_WARN, "the Kafka client reports", note);
+}
+
+enum reported reports_read(const struct reports *reports, struct error *err)
+{
+    struct delivery_event event;
+    while (delivery_next(reports->delivery, &event)) {
+        switch (event.kind) {
+        case DELIVERY_ACKED:
+            if (!FAULT(before_track))
+                (void)ack_tracker_done(reports->tracker, event.ticket);
+            break;
+        case DELIVERY_REFUSED:
+            *err = *event.err;
+            name_place(reports, &event, err);
+            return REPORTED_REFUSED;
+        case DELIVERY_LOST:
+            *err = *event.err;
+            return REPORTED_LOST;
+        case DELIVERY_NOTE:
+            reports_note(reports->log, event.err);
+            break;
+        case DELIVERY_CUT:
+            break;
+        }
+    }
+    return REPORTED_ALL;
+}
