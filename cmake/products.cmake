@@ -1,7 +1,11 @@
-# What is installed: the worker, the library (shared and static), its header, pkg-config file, manual.
+# What is installed: the worker, the operator, the library (shared and static), its header, pkg-config file, manual.
 add_executable(pqcdc src/worker/main.c)
 target_link_libraries(pqcdc PRIVATE room_worker)
 target_link_options(pqcdc PRIVATE -pie)
+
+add_executable(pqcdc-operator src/operator/main.c)
+target_link_libraries(pqcdc-operator PRIVATE room_operator)
+target_link_options(pqcdc-operator PRIVATE -pie)
 
 # The library is the rooms up to connector behind include/pqcdc; everything else stays hidden.
 add_library(pqcdc_public OBJECT src/connector/pqcdc.c)
@@ -40,7 +44,7 @@ cmake_path(APPEND pc_libdir ${CMAKE_INSTALL_LIBDIR})
 cmake_path(APPEND pc_includedir ${CMAKE_INSTALL_INCLUDEDIR})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/pqcdc.pc.in ${CMAKE_BINARY_DIR}/pqcdc.pc @ONLY)
 
-install(TARGETS pqcdc RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS pqcdc pqcdc-operator RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS pqcdc_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${static_library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/pqcdc/pqcdc.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pqcdc)

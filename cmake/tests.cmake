@@ -16,7 +16,7 @@ function(room_test tier file)
   add_executable(${target} ${file})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${target} PRIVATE room_${room} PkgConfig::CMOCKA PkgConfig::JANSSON Threads::Threads)
-  if(room MATCHES "^(kube|election)$") # unit/kube/fake_api.h
+  if(room MATCHES "^(kube|election|operator)$") # unit/kube/fake_api.h
     target_link_libraries(${target} PRIVATE PkgConfig::MICROHTTPD PkgConfig::GNUTLS)
   endif()
   target_compile_definitions(${target} PRIVATE TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")

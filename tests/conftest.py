@@ -28,6 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pg-major", default="16", help="PostgreSQL: 14 to 18 (16)")
     parser.addoption("--full", action="store_true", help="the counts that the issues name")
     parser.addoption("--program", default=ROOT / "build/bin/pqcdc", type=Path, help="the worker")
+    parser.addoption("--kube-cluster", type=Path, help="CLUSTER_STATE of a cluster that is up; it stays so")
+    parser.addoption("--image", type=Path, help="an archive of an image, in the place of the one of this tree")
     parser.addoption("--logs", default=ROOT / "build/test-logs", type=Path, help="kept logs")
 
 

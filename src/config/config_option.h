@@ -30,6 +30,8 @@ enum config_flag {
     CONFIG_SECRET_NAMES = 4,
     CONFIG_COMMAS = 8,
     CONFIG_NUMBERS = 16,
+    CONFIG_FILE = 32,
+    CONFIG_NOT_IN_RESOURCE = 64,
 };
 
 struct config_choice {

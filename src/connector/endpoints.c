@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "connector/pipeline.h"
 #include "format/json_writer.h"
+#include "postgres/sqlstate.h"
 
 enum { ENDPOINTS_PING_LIMIT_MS = 1000 };
 
@@ -213,8 +214,9 @@ static void write_slot(const struct endpoints *endpoints, struct buf *out)
                      lsn_distance(sight.current_lsn.value, sight.restart_lsn.value));
         field_text(out, "walStatus", slot_wal_status_name(sight.wal_status));
         field_signed(out, "safeWALSize", sight.safe_wal_size_bytes);
-        field_signed(out, "ageMs", age_ms);
     }
+    if (seen)
+        field_signed(out, "ageMs", age_ms);
     buf_append_byte(out, '}');
 }
 
@@ -228,6 +230,13 @@ static void on_slot(void *self, const struct http_request *request UNUSED,
 
 /* /status */
 
+/* The code's own name; of a SQLSTATE that of PostgreSQL ("invalid_password"), where it is known. */
+static const char *name_of_code(const char *code)
+{
+    const struct sqlstate_rule *rule = sqlstate_is(code) ? sqlstate_find(code) : NULL;
+    return rule != NULL && rule->sqlstate[0] != '\0' ? rule->name : code;
+}
+
 static void write_reason(const struct endpoints *endpoints, struct buf *out)
 {
     struct error reason;
@@ -240,6 +249,8 @@ static void write_reason(const struct endpoints *endpoints, struct buf *out)
     buf_append_byte(out, '{');
     field_text(out, "class", error_class_name(reason.class));
     field_text(out, "code", reason.code);
+    field_text(out, "name", name_of_code(reason.code));
+    field_text(out, "sqlstate", sqlstate_is(reason.code) ? reason.code : NULL);
     field_text(out, "text", reason.text);
     field_text(out, "advice", reason.advice);
     buf_append_byte(out, '}');

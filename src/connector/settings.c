@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/uuid.h"
+#include "config/config_option.h"
 
 /* The configuration itself is limited to that. */
 enum { SETTINGS_BROKERS_LIMIT_BYTES = 1024 * 1024 };
@@ -91,17 +92,20 @@ static char *join(const struct config_list *list)
     return memory_text(buf_text(&joined));
 }
 
+static struct producer_property *properties_of(const struct config_map *map)
+{
+    struct producer_property *properties = memory_array(map->count + 1, sizeof(*properties));
+    for (uint32_t i = 0; i < map->count; i++)
+        properties[i] = (struct producer_property){ map->pairs[i].name, map->pairs[i].value };
+    return properties;
+}
+
 static void set_producer(struct settings *settings)
 {
     const struct config *config = settings->config;
-    uint32_t count = config->kafka_properties.count;
     settings->brokers = join(&config->kafka_brokers);
-    settings->properties = memory_array(count + 1, sizeof(*settings->properties));
-    for (uint32_t i = 0; i < count; i++)
-        settings->properties[i] = (struct producer_property){
-            .name = config->kafka_properties.pairs[i].name,
-            .value = config->kafka_properties.pairs[i].value,
-        };
+    settings->properties = properties_of(&config->kafka_properties);
+    settings->property_files = properties_of(&config->kafka_property_files);
     settings->producer = (struct producer_options){
         .brokers = settings->brokers,
         .client_id = config->kafka_client_id,
@@ -118,7 +122,9 @@ static void set_producer(struct settings *settings)
         .in_flight_bytes = config->kafka_max_in_flight_bytes,
         .max_attempts = config->kafka_producer_max_attempts,
         .properties = settings->properties,
-        .property_count = count,
+        .property_count = config->kafka_properties.count,
+        .property_files = settings->property_files,
+        .property_file_count = config->kafka_property_files.count,
     };
 }
 
@@ -194,9 +200,6 @@ static const char *option_of(const struct error *problem)
     static const struct {
         const char *code, *path;
     } rows[] = {
-        { "property_unknown", "kafka.properties" },
-        { "property_invalid", "kafka.properties" },
-        { "property_denied", "kafka.properties" },
         { "brokers_missing", "kafka.brokers" },
         { "acks_invalid", "kafka.requiredAcks" },
         { "in_flight_invalid", "kafka.maxInFlightBytes" },
@@ -209,7 +212,9 @@ static const char *option_of(const struct error *problem)
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (strcmp(problem->code, rows[i].code) == 0)
             return rows[i].path;
-    return NULL;
+    const struct config_option *begin =
+        config_option_find((struct slice){ problem->text, strcspn(problem->text, ":") });
+    return begin != NULL ? begin->path : NULL;
 }
 
 /* The text without "kafka.properties: " in front: the problem has its path already. */
@@ -273,6 +278,7 @@ void settings_free(struct settings *settings)
     memory_free(settings->tables);
     memory_free(settings->keys);
     memory_free(settings->properties);
+    memory_free(settings->property_files);
     memory_free(settings);
 }
 

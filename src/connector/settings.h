@@ -35,6 +35,7 @@ struct settings {
     struct topic_route_pair *mapping;
     struct publication_table *tables;
     struct producer_property *properties;
+    struct producer_property *property_files;
 };
 
 /* What only the rooms can tell (a denied Kafka property, a bad topic template): every problem, with

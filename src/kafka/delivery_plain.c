@@ -30,7 +30,8 @@ enum health {
 
 struct delivery_plain {
     struct delivery delivery;
-    rd_kafka_conf_t *conf; /* what each producer is made of */
+    rd_kafka_conf_t *conf;           /* what each producer is made of */
+    struct producer_options options; /* of which property_files are read for each producer */
     const struct partitioner *partitioner;
     int64_t message_max_bytes;
     int64_t batch_bytes; /* falls when a topic allows less */
@@ -71,7 +72,8 @@ static bool make_producer(struct delivery_plain *plain, struct producer **out_pr
         .batch_bytes = plain->batch_bytes,
         .wake_fd = plain->wake_fd,
     };
-    if (!producer_new(&setup, &producer, err))
+    if (!producer_options_read_files(&plain->options, plain->conf, err) ||
+        !producer_new(&setup, &producer, err))
         return false;
     for (uint32_t i = 0; i < plain->delivery.topics.count; i++)
         if (!producer_topic_add(producer, topic_table_name(&plain->delivery.topics, i), err))
@@ -321,10 +323,22 @@ static bool note_if(struct delivery_plain *plain, bool told, struct delivery_eve
     return told;
 }
 
+/* A password that was changed meanwhile: no broker lets this producer in any more, which would try
+ * the old one for ever. What cannot be read now is read the next time. */
+static void renew_login(struct delivery_plain *plain)
+{
+    struct error ignored = ERROR_INIT;
+    if (plain->options.property_file_count > 0 &&
+        producer_options_read_files(&plain->options, plain->conf, &ignored))
+        producer_renew_login(plain->producer, plain->conf);
+}
+
 static bool on_error(struct delivery_plain *plain, struct delivery_event *out_event)
 {
     if (rd_kafka_event_error_is_fatal(plain->event) != 0)
         return on_fatal(plain, out_event);
+    if (rd_kafka_event_error(plain->event) == RD_KAFKA_RESP_ERR__AUTHENTICATION)
+        renew_login(plain);
     return note_if(plain,
                    notices_error(&plain->notices, rd_kafka_event_error(plain->event),
                                  rd_kafka_event_error_string(plain->event), look_at_brokers(plain),
@@ -482,6 +496,7 @@ bool delivery_plain_new(const struct producer_options *options, struct delivery 
     AUTO(struct delivery *, delivery_free_p) delivery = &plain->delivery;
     delivery->ops = &plain_ops;
     plain->conf = conf;
+    plain->options = *options;
     plain->partitioner = partitioner_find(options->balancer);
     plain->message_max_bytes = producer_options_message_max_bytes(conf);
     plain->batch_bytes = batch_bytes_of(conf);

@@ -21,7 +21,9 @@
 #include "kafka/delivery.h"
 #include "kafka/producer_options.h"
 
-/* Copies the options. Does not need a broker to be there. */
+/* Copies the options, but for property_files, which must outlive it: they are read for each
+ * producer, user and password also when a broker refuses them. Does not need a broker to be there.
+ */
 MUST_CHECK bool delivery_plain_new(const struct producer_options *options,
                                    struct delivery **out_delivery, struct error *err);
 

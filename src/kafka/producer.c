@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "kafka/delivery.h"
 #include "kafka/first_acks.h"
 #include "kafka/kafka_error.h"
@@ -119,6 +120,28 @@ bool producer_new(const struct producer_setup *setup, struct producer **out_prod
         return false;
     *out_producer = TAKE(producer);
     return true;
+}
+
+/* NULL = it is not set. */
+static char *secret_of(const rd_kafka_conf_t *conf, const char *property)
+{
+    size_t size = 0;
+    if (rd_kafka_conf_get(conf, property, NULL, &size) != RD_KAFKA_CONF_OK || size <= 1)
+        return NULL;
+    char *text = memory_alloc(size);
+    CHECK(rd_kafka_conf_get(conf, property, text, &size) == RD_KAFKA_CONF_OK);
+    return text;
+}
+
+void producer_renew_login(struct producer *producer, const rd_kafka_conf_t *conf)
+{
+    AUTO(char *, secret_free_p) user = secret_of(conf, "sasl.username");
+    AUTO(char *, secret_free_p) password = secret_of(conf, "sasl.password");
+    if (user == NULL || password == NULL)
+        return;
+    rd_kafka_error_t *failure = rd_kafka_sasl_set_credentials(producer->handle, user, password);
+    if (failure != NULL)
+        rd_kafka_error_destroy(failure);
 }
 
 void producer_retire(struct producer *producer)

@@ -37,6 +37,10 @@ void producer_retire(struct producer *producer);
 void producer_free(struct producer *producer);
 CLEANUP_POINTER(struct producer, producer_free)
 
+/* User and password of that configuration (SASL PLAIN and SCRAM) count from the next connection on.
+ */
+void producer_renew_login(struct producer *producer, const rd_kafka_conf_t *conf);
+
 /* Topics are added in the order of their ids; librdkafka asks for their metadata at once. */
 MUST_CHECK bool producer_topic_add(struct producer *producer, const char *name, struct error *err);
 uint32_t producer_topic_count(const struct producer *producer);

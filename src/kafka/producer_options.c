@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "kafka/delivery.h"
 #include "kafka/partitioner.h"
@@ -100,6 +101,9 @@ static const struct {
 
 CLEANUP_POINTER(rd_kafka_conf_t, rd_kafka_conf_destroy)
 
+#define OPTION_PROPERTIES "kafka.properties"
+#define OPTION_FILES      "kafka.propertyFiles"
+
 static bool looks_secret(const char *property)
 {
     static const char *const parts[] = { "password", "secret", ".pem", "token",    "jaas",
@@ -130,11 +134,11 @@ static size_t known_properties(char *table, const char **out_names, size_t names
     return count;
 }
 
-static bool unknown_property(const char *name, struct error *err)
+static bool unknown_property(const char *option, const char *name, struct error *err)
 {
     enum { NAMES_MAX = 512 };
-    error_set(err, ERROR_CONFIG, "property_unknown",
-              "kafka.properties: librdkafka has no property \"%s\"", name);
+    error_set(err, ERROR_CONFIG, "property_unknown", "%s: librdkafka has no property \"%s\"",
+              option, name);
     char *table = NULL;
     size_t table_size = 0;
     FILE *stream = open_memstream(&table, &table_size);
@@ -152,20 +156,44 @@ static bool unknown_property(const char *name, struct error *err)
 }
 
 /* librdkafka's reasons quote the value, so they are not repeated where it may be a secret. */
-static bool set_property(rd_kafka_conf_t *conf, const char *name, const char *value,
+static bool set_property(rd_kafka_conf_t *conf, const struct producer_property *property,
                          struct error *err)
 {
     char reason[REASON_SIZE];
-    switch (rd_kafka_conf_set(conf, name, value, reason, sizeof reason)) {
+    switch (rd_kafka_conf_set(conf, property->name, property->value, reason, sizeof reason)) {
     case RD_KAFKA_CONF_OK:
         return true;
     case RD_KAFKA_CONF_UNKNOWN:
-        return unknown_property(name, err);
+        return unknown_property(OPTION_PROPERTIES, property->name, err);
     case RD_KAFKA_CONF_INVALID:
         break;
     }
-    return error_set(err, ERROR_CONFIG, "property_invalid", "kafka.properties: \"%s\": %s", name,
-                     looks_secret(name) ? "librdkafka refuses the value" : reason);
+    return error_set(err, ERROR_CONFIG, "property_invalid", OPTION_PROPERTIES ": \"%s\": %s",
+                     property->name,
+                     looks_secret(property->name) ? "librdkafka refuses the value" : reason);
+}
+
+static bool read_property(rd_kafka_conf_t *conf, const struct producer_property *file,
+                          struct error *err)
+{
+    AUTO(char *, secret_free_p) value = NULL;
+    struct error unreadable = ERROR_INIT;
+    if (!secret_read(file->value, &value, &unreadable)) {
+        error_set(err, unreadable.class, unreadable.code, OPTION_FILES ": \"%s\": %s", file->name,
+                  unreadable.text);
+        return error_advise(err, "%s", unreadable.advice);
+    }
+    switch (rd_kafka_conf_set(conf, file->name, value, NULL, 0)) {
+    case RD_KAFKA_CONF_OK:
+        return true;
+    case RD_KAFKA_CONF_UNKNOWN:
+        return unknown_property(OPTION_FILES, file->name, err);
+    case RD_KAFKA_CONF_INVALID:
+        break;
+    }
+    return error_set(err, ERROR_CONFIG, "property_invalid",
+                     OPTION_FILES ": \"%s\": librdkafka refuses what \"%s\" holds", file->name,
+                     file->value);
 }
 
 static bool set_own(rd_kafka_conf_t *conf, const struct setting *setting,
@@ -194,15 +222,13 @@ static bool set_own(rd_kafka_conf_t *conf, const struct setting *setting,
                      reason);
 }
 
-static bool set_given(rd_kafka_conf_t *conf, const struct producer_property *property,
-                      struct error *err)
+static bool is_allowed(const char *option, const char *property, struct error *err)
 {
     for (size_t i = 0; i < COUNT_OF(denied); i++)
-        if (fnmatch(denied[i].pattern, property->name, 0) == 0)
-            return error_set(err, ERROR_CONFIG, "property_denied",
-                             "kafka.properties: \"%s\" cannot be set: %s", property->name,
-                             denied[i].why);
-    return set_property(conf, property->name, property->value, err);
+        if (fnmatch(denied[i].pattern, property, 0) == 0)
+            return error_set(err, ERROR_CONFIG, "property_denied", "%s: \"%s\" cannot be set: %s",
+                             option, property, denied[i].why);
+    return true;
 }
 
 static bool unknown_balancer(const char *balancer, struct error *err)
@@ -306,12 +332,29 @@ static void apply(const struct producer_options *options, rd_kafka_conf_t *conf,
     struct error err = ERROR_INIT;
     check_fields(options, to);
     for (size_t i = 0; i < COUNT_OF(defaults); i++)
-        expect(to, set_property(conf, defaults[i].name, defaults[i].value, &err), &err);
+        expect(to, set_property(conf, &defaults[i], &err), &err);
     for (uint32_t i = 0; i < options->property_count; i++)
-        expect(to, set_given(conf, &options->properties[i], &err), &err);
+        expect(to,
+               is_allowed(OPTION_PROPERTIES, options->properties[i].name, &err) &&
+                   set_property(conf, &options->properties[i], &err),
+               &err);
+    for (uint32_t i = 0; i < options->property_file_count; i++)
+        expect(to,
+               is_allowed(OPTION_FILES, options->property_files[i].name, &err) &&
+                   read_property(conf, &options->property_files[i], &err),
+               &err);
     struct settings settings = derive(options, producer_options_message_max_bytes(conf));
     for (size_t i = 0; i < COUNT_OF(settings_table); i++)
         expect(to, set_own(conf, &settings_table[i], &settings, &err), &err);
+}
+
+bool producer_options_read_files(const struct producer_options *options, rd_kafka_conf_t *conf,
+                                 struct error *err)
+{
+    for (uint32_t i = 0; i < options->property_file_count; i++)
+        if (!read_property(conf, &options->property_files[i], err))
+            return false;
+    return true;
 }
 
 bool producer_options_check(const struct producer_options *options,

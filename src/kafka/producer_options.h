@@ -2,7 +2,7 @@
  *
  * A table in producer_options.c maps each field to a librdkafka property; `properties` are passed
  * through after a deny list (producer_denied.def) was applied: callbacks, plug-ins, and what
- * delivery depends on. */
+ * delivery depends on. `property_files` are the same with the value in a file, and win. */
 #ifndef KAFKA_PRODUCER_OPTIONS_H
 #define KAFKA_PRODUCER_OPTIONS_H
 
@@ -35,6 +35,8 @@ struct producer_options {
     int64_t max_attempts;    /* 0 or INT64_MAX = without end */
     const struct producer_property *properties;
     uint32_t property_count;
+    const struct producer_property *property_files; /* value: the file's path */
+    uint32_t property_file_count;
 };
 
 /* A configuration ready for rd_kafka_new(): the caller owns it. Errors are ERROR_CONFIG, name the
@@ -43,10 +45,14 @@ MUST_CHECK bool producer_options_build(const struct producer_options *options,
                                        rd_kafka_conf_t **out_conf, struct error *err);
 
 /* All such errors, for a configuration check: each is reported; true = there is none. Files that
- * properties name are not opened. */
+ * properties name are not opened; property_files are. */
 typedef void producer_options_report_fn(void *self, const struct error *problem);
 bool producer_options_check(const struct producer_options *options,
                             producer_options_report_fn *report, void *self);
+
+/* Reads property_files once more into what was built: before each further producer. */
+MUST_CHECK bool producer_options_read_files(const struct producer_options *options,
+                                            rd_kafka_conf_t *conf, struct error *err);
 
 /* How large a record may be on the wire: message.max.bytes. */
 int64_t producer_options_message_max_bytes(const rd_kafka_conf_t *conf);

@@ -10,6 +10,8 @@ struct kube_client {
     uint64_t seed;
     struct kube_call *calls; /* newest first */
     unsigned callback_depth; /* callbacks that are running */
+    void (*on_ended)(void *self, enum kube_verb verb, int status);
+    void *self;
 };
 
 static void unlink_call(struct kube_call *call)
@@ -26,6 +28,8 @@ static void finish(struct kube_call *call)
     unlink_call(call);
     call->in_callback = true;
     client->callback_depth++;
+    if (client->on_ended != NULL)
+        client->on_ended(client->self, call->verb, call->answer.status);
     call->done(call->self, &call->answer);
     client->callback_depth--;
     kube_call_free(call);
@@ -80,16 +84,19 @@ bool kube_client_new(const struct kube_client_options *options, struct kube_clie
     struct kube_client *client = memory_alloc(sizeof(*client));
     const char *agent = options->user_agent != NULL ? options->user_agent : "pqcdc/" PQCDC_VERSION;
     size_t limit_bytes = options->answer_limit_bytes;
+    long kept = options->kept_connections;
     *client = (struct kube_client){
         .shared = { .loop = options->loop,
                     .login = login,
-                    .calls = kube_multi_new(options->loop, on_moved, client),
-                    .streams = kube_multi_new(options->loop, on_moved, client),
+                    .calls = kube_multi_new(options->loop, kept > 0 ? kept : 1, on_moved, client),
+                    .streams = kube_multi_new(options->loop, 1, on_moved, client),
                     .user_agent = memory_text(agent),
                     .limit_bytes = limit_bytes > 0 ? limit_bytes : KUBE_CLIENT_ANSWER_LIMIT_BYTES,
                     .finish = finish },
         .clock = options->clock,
         .seed = options->seed,
+        .on_ended = options->on_ended,
+        .self = options->self,
     };
     *out_client = client;
     return true;

@@ -5,8 +5,9 @@
  *
  * Token and certificates are read again when older than 60 s, and at once when the server refuses
  * us or cannot be verified; if that brought something new the request is sent once more by itself.
- * Redirects are not followed. Calls share one kept connection; after one that got no answer the
- * next opens a new one; a stream always has its own. The process must ignore SIGPIPE.
+ * Redirects are not followed. Calls share one kept connection, or as many as the options say; after
+ * one that got no answer the next opens a new one, where one is kept; a stream always has its own.
+ * The process must ignore SIGPIPE.
  */
 #ifndef KUBE_KUBE_CLIENT_H
 #define KUBE_KUBE_CLIENT_H
@@ -30,6 +31,8 @@ enum {
     KUBE_CLIENT_ANSWER_LIMIT_BYTES = 8 * 1024 * 1024,
 };
 
+enum kube_verb { KUBE_GET, KUBE_POST, KUBE_PUT, KUBE_PATCH, KUBE_DELETE };
+
 struct kube_client_options {
     const struct kube_config *config; /* must outlive the client */
     struct loop *loop;                /* must outlive the client */
@@ -37,9 +40,14 @@ struct kube_client_options {
     uint64_t seed;             /* of jitter */
     const char *user_agent;    /* NULL = "pqcdc/<version>" */
     size_t answer_limit_bytes; /* of a body, and of a line of a stream; 0 = the default */
+    /* Of calls that run side by side; 0 = 1. More are quicker, but after an outage each of them may
+     * cost a call its time-out. */
+    long kept_connections;
+    /* Told of every call and stream that ended by itself, with its last HTTP status, 0 = none;
+     * NULL = nobody. */
+    void (*on_ended)(void *self, enum kube_verb verb, int status);
+    void *self;
 };
-
-enum kube_verb { KUBE_GET, KUBE_POST, KUBE_PUT, KUBE_PATCH, KUBE_DELETE };
 
 /* Everything is copied. */
 struct kube_request {

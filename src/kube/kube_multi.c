@@ -76,7 +76,8 @@ static int on_timeout(CURLM *curl UNUSED, long timeout_ms, void *self)
     return 0;
 }
 
-struct kube_multi *kube_multi_new(struct loop *loop, kube_multi_moved_fn *moved, void *self)
+struct kube_multi *kube_multi_new(struct loop *loop, long kept_connections,
+                                  kube_multi_moved_fn *moved, void *self)
 {
     struct kube_multi *multi = memory_alloc(sizeof(*multi));
     *multi = (struct kube_multi){
@@ -88,7 +89,7 @@ struct kube_multi *kube_multi_new(struct loop *loop, kube_multi_moved_fn *moved,
           curl_multi_setopt(multi->curl, CURLMOPT_SOCKETDATA, multi) == CURLM_OK &&
           curl_multi_setopt(multi->curl, CURLMOPT_TIMERFUNCTION, on_timeout) == CURLM_OK &&
           curl_multi_setopt(multi->curl, CURLMOPT_TIMERDATA, multi) == CURLM_OK &&
-          curl_multi_setopt(multi->curl, CURLMOPT_MAXCONNECTS, 1L) == CURLM_OK);
+          curl_multi_setopt(multi->curl, CURLMOPT_MAXCONNECTS, kept_connections) == CURLM_OK);
     return multi;
 }
 

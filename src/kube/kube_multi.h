@@ -13,10 +13,11 @@
 struct kube_multi;
 typedef void kube_multi_moved_fn(void *self);
 
-/* One connection stays open for the next transfer, and only while no other is in use: so after a
- * transfer that got no answer there is none left that may be as dead as that one's. A connection
- * whose certificates are not those of the transfer is not used for it. */
-struct kube_multi *kube_multi_new(struct loop *loop, kube_multi_moved_fn *moved, void *self);
+/* So many connections stay open for the next transfers. With one, it stays only while no other is
+ * in use: so after a transfer that got no answer there is none left that may be as dead as that
+ * one's. A connection whose certificates are not those of the transfer is not used for it. */
+struct kube_multi *kube_multi_new(struct loop *loop, long kept_connections,
+                                  kube_multi_moved_fn *moved, void *self);
 void kube_multi_free(struct kube_multi *multi); /* its transfers were removed; NULL allowed */
 
 void kube_multi_add(struct kube_multi *multi, CURL *easy);

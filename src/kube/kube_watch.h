@@ -4,6 +4,9 @@
  * What is told is by level: ADDED before anything else of an object, and DELETED at its end, also
  * when it vanished or was made anew between two lists. A resourceVersion that the server no longer
  * has, or does not have yet, is no failure: the collection is listed again.
+ *
+ * The watch keeps the object that it tells. Who is told may take out of it, in place, what nobody
+ * will read, and so have it in memory no longer: all but name, namespace, uid and resourceVersion.
  */
 #ifndef KUBE_KUBE_WATCH_H
 #define KUBE_KUBE_WATCH_H

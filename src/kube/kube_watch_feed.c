@@ -74,11 +74,12 @@ static void see(struct kube_watch_feed *feed, const char *key, json_t *object)
         json_decref(known);
         known = NULL;
     }
-    CHECK(json_object_set(feed->known, key, object) == 0);
-    if (known == NULL)
-        tell(feed, KUBE_WATCH_ADDED, object);
-    else if (strcmp(version_of(known), version_of(object)) != 0)
-        tell(feed, KUBE_WATCH_MODIFIED, object);
+    /* The same once more, in another list: what is known may have been made smaller. */
+    bool same = known != NULL && strcmp(version_of(known), version_of(object)) == 0;
+    if (!same) {
+        CHECK(json_object_set(feed->known, key, object) == 0);
+        tell(feed, known == NULL ? KUBE_WATCH_ADDED : KUBE_WATCH_MODIFIED, object);
+    }
     json_decref(known);
 }
 

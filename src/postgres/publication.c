@@ -535,6 +535,31 @@ bool publication_exists(struct db_conn *conn, const char *name, bool *out_exists
     return true;
 }
 
+static bool drop_existing(struct db_conn *conn, const char *name, struct error *err)
+{
+    AUTO(char *, memory_free_p) quoted = NULL;
+    struct error failure = ERROR_INIT;
+    if (!db_conn_identifier(conn, name, &quoted, err))
+        return false;
+    AUTO(char *, memory_free_p) sql = text_format("DROP PUBLICATION IF EXISTS %s", quoted);
+    if (db_conn_query(conn, STATEMENT_DEADLINE_MS, sql, 0, NULL, NULL, &failure))
+        return true;
+    if (strcmp(failure.code, "42501") == 0)
+        (void)error_advise(&failure, "run as its owner or a superuser: %s;", sql);
+    *err = failure;
+    return error_prefix(err, "drop publication \"%s\"", name);
+}
+
+bool publication_drop(struct db_conn *conn, const char *name, bool *out_dropped, struct error *err)
+{
+    bool exists = false;
+    if (!publication_exists(conn, name, &exists, err) ||
+        (exists && !drop_existing(conn, name, err)))
+        return false;
+    *out_dropped = exists;
+    return true;
+}
+
 bool publication_each_table(struct db_conn *conn, const char *name, publication_visit_fn *visit,
                             void *self, struct error *err)
 {

@@ -51,6 +51,10 @@ MUST_CHECK bool publication_ensure(struct db_conn *conn, const struct publicatio
 MUST_CHECK bool publication_exists(struct db_conn *conn, const char *name, bool *out_exists,
                                    struct error *err);
 
+/* *out_dropped: false = there was none. */
+MUST_CHECK bool publication_drop(struct db_conn *conn, const char *name, bool *out_dropped,
+                                 struct error *err);
+
 /* The tables that the publication publishes now (pg_publication_tables), for the routes' check:
  * each is called with schema and name; visit returns false to end with its error. */
 typedef bool publication_visit_fn(void *self, const char *schema, const char *name,

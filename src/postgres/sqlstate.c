@@ -34,3 +34,9 @@ const struct sqlstate_rule *sqlstate_find(const char *sqlstate)
         rule = find_row(sqlstate, SQLSTATE_CLASS_LENGTH);
     return rule != NULL ? rule : &unknown_rule;
 }
+
+bool sqlstate_is(const char *code)
+{
+    return strlen(code) == SQLSTATE_LENGTH &&
+           strspn(code, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == SQLSTATE_LENGTH;
+}

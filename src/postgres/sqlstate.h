@@ -3,6 +3,8 @@
 #ifndef POSTGRES_SQLSTATE_H
 #define POSTGRES_SQLSTATE_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 struct sqlstate_rule {
@@ -15,5 +17,8 @@ struct sqlstate_rule {
 /* The most specific rule; unknown states are ERROR_RETRY with no advice. NULL or "" (libpq's own
  * errors: the connection) is ERROR_RECONNECT. */
 const struct sqlstate_rule *sqlstate_find(const char *sqlstate);
+
+/* Whether an error's code is a SQLSTATE: five of 0-9 and A-Z; our own names and Kafka's are not. */
+bool sqlstate_is(const char *code);
 
 #endif

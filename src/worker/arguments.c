@@ -63,6 +63,12 @@ static bool take_accept_gap(struct parser *parser, char *value UNUSED)
     return true;
 }
 
+static bool take_with_publication(struct parser *parser, char *value UNUSED)
+{
+    parser->out->with_publication = true;
+    return true;
+}
+
 static bool take_help(struct parser *parser, char *value UNUSED)
 {
     parser->out->help = true;
@@ -92,6 +98,11 @@ static const struct option {
     { "--accept-gap", NULL, NULL, COMMAND_ACCEPT_GAP,
       "create it although the publication exists: what was committed before now is not delivered",
       take_accept_gap },
+    { "--with-publication", NULL, NULL, COMMAND_WITH_PUBLICATION,
+      "drop the publication as well, and forget what the Lease remembers; what is gone already is "
+      "no "
+      "error",
+      take_with_publication },
     { "--help", "-h", NULL, 0, "print this help", take_help },
     { "--version", NULL, NULL, 0, "print the version", take_version },
 };

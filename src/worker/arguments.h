@@ -19,6 +19,7 @@ struct arguments {
     uint32_t set_count;
     enum connector_sink sink; /* --sink */
     bool accept_gap;          /* --accept-gap */
+    bool with_publication;    /* --with-publication */
     bool help;                /* --help */
     bool version;             /* --version */
 };

@@ -8,9 +8,10 @@
 
 /* Which options a command takes. */
 enum command_options {
-    COMMAND_CONFIG = 1,     /* --config, --set */
-    COMMAND_SINK = 2,       /* --sink */
-    COMMAND_ACCEPT_GAP = 4, /* --accept-gap */
+    COMMAND_CONFIG = 1,           /* --config, --set */
+    COMMAND_SINK = 2,             /* --sink */
+    COMMAND_ACCEPT_GAP = 4,       /* --accept-gap */
+    COMMAND_WITH_PUBLICATION = 8, /* --with-publication */
 };
 
 struct command {

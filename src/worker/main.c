@@ -2,6 +2,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/first_process.h"
 #include "postgres/db_conn.h"
 #include "worker/arguments.h"
 #include "worker/commands.h"
@@ -33,6 +34,7 @@ static enum exit_code print_help(const struct arguments *arguments)
 
 int main(int count, char **words)
 {
+    first_process_begin();
     forbid_core_dumps();
     db_conn_forget_environment();
     AUTO(struct arguments, arguments_done) arguments;

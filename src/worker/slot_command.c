@@ -1,11 +1,13 @@
 #include "worker/slot_command.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "connector/session.h"
 #include "connector/settings.h"
 #include "connector/slot_only.h"
+#include "postgres/publication.h"
 #include "worker/commands.h"
 #include "worker/leadership.h"
 
@@ -61,16 +63,36 @@ static bool drop(struct db_conn *conn, const struct config *config, struct error
     return true;
 }
 
+/* The slot first: a publication that goes before makes it useless. It may be tried again, so what
+ * is gone already counts as dropped. */
+static bool drop_all(struct db_conn *conn, const struct config *config, struct error *err)
+{
+    struct error failure = ERROR_INIT;
+    bool dropped = false;
+    if (drop(conn, config, &failure)) {
+        /* said */
+    } else if (strcmp(failure.code, "slot_missing") != 0) {
+        *err = failure;
+        return false;
+    } else {
+        printf("replication slot %s does not exist\n", config->cdc_slot_name);
+    }
+    if (!publication_drop(conn, config->cdc_publication_name, &dropped, err))
+        return false;
+    printf(dropped ? "dropped publication %s\n" : "publication %s does not exist\n",
+           config->cdc_publication_name);
+    return !leadership_is_leased(config) || leadership_forget_slot(config, err);
+}
+
 enum exit_code slot_command_status(const struct arguments *arguments UNUSED,
                                    const struct config *config)
 {
     return with_connection(config, print_status);
 }
 
-enum exit_code slot_command_drop(const struct arguments *arguments UNUSED,
-                                 const struct config *config)
+enum exit_code slot_command_drop(const struct arguments *arguments, const struct config *config)
 {
-    return with_connection(config, drop);
+    return with_connection(config, arguments->with_publication ? drop_all : drop);
 }
 
 enum exit_code slot_command_create(const struct arguments *arguments, const struct config *config)

@@ -112,6 +112,20 @@ def test_life_of_a_slot(pqcdc, config_file, scenario):
     assert scenario.slot_row()["plugin"] == "pgoutput"
 
 
+def test_slot_drop_with_publication_can_be_repeated(pqcdc, config_file, scenario):
+    path = config_file(cdc={"slot": {"createIfNotExists": True}, "publication": {"createIfNotExists": True}})
+    done = pqcdc("slot", "create", "--config", path)
+    assert done.returncode == 0, done.stderr
+    done = pqcdc("slot", "drop", "--with-publication", "--config", path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"dropped replication slot {scenario.slot}\ndropped publication {scenario.publication}\n"
+    assert scenario.slot_row() == {}
+    assert scenario.execute("select pubname from pg_publication") == []
+    done = pqcdc("slot", "drop", "--with-publication", "--config", path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("does not exist") == 2
+
+
 def test_slot_in_use_is_not_dropped(pqcdc, config_file, scenario):
     path = config_file()
     scenario.streaming()

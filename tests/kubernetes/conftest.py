@@ -1,5 +1,6 @@
 """Replicas that lead by a Lease, each in a network of its own."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,13 +9,15 @@ import pytest
 
 from lab.api_faults import ApiFaults
 from lab.checker import Verdicts
-from lab.kubernetes import Lease, LeaseHistory, Namespace, ServiceAccount, worker_rules
+from lab.kubernetes import ApiServer, Lease, LeaseHistory, Namespace, ServiceAccount, worker_rules
 from lab.line import Line
+from lab.operator import Operator, Shop, operator_rules
 from lab.replica import Replica
 from lab.waiting import wait_until
 from lab.worker import Worker
 
 LEASE = "orders"
+CRD = Path(__file__).parents[2] / "crds/connectors.pqcdc.io.yaml"
 
 
 @pytest.fixture
@@ -176,3 +179,84 @@ def acquit_returned(say):
         return verdicts
 
     return judge
+
+
+@pytest.fixture(scope="session")
+def crd(api_server: ApiServer) -> dict:
+    """The definition of Connectors as the server has it, which serves them."""
+    admin, path = api_server.admin, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    name = CRD.name.removesuffix(".yaml")
+    if admin.find(f"{path}/{name}") is None:
+        admin.post(path, CRD.read_text(), "application/yaml")
+
+    def served() -> dict | None:
+        definition = admin.get(f"{path}/{name}")
+        rows = definition.get("status", {}).get("conditions") or []
+        conditions = {row["type"]: row["status"] for row in rows}
+        listed = admin.call("GET", "/apis/pqcdc.io/v1alpha1/connectors")  # 429 for a moment
+        return definition if conditions.get("Established") == "True" and listed.status == 200 else None
+
+    return wait_until(served, "connectors.pqcdc.io is served")
+
+
+# The operator
+
+
+@pytest.fixture(scope="session")
+def operator_program(program: Path) -> Path:
+    path = program.with_name("pqcdc-operator")
+    assert path.exists(), f"{path} is not built"
+    return path
+
+
+@pytest.fixture
+def shop(crd: dict, namespace: Namespace) -> Shop:
+    """Connectors in a namespace of their own."""
+    return Shop(namespace)
+
+
+class Operators:
+    """Those of one namespace, with the rights that the chart gives and no others."""
+
+    def __init__(self, program: Path, namespace: Namespace, directory: Path):
+        self._program = program
+        self._namespace = namespace
+        self._directory = directory
+        self._operators: list[Operator] = []
+        self.account = namespace.service_account("operator", operator_rules())
+
+    def make(self, *arguments: str, faults: ApiFaults | None = None, elect: bool = False) -> Operator:
+        """One that the caller starts. faults: what stands between it and the API server."""
+        name = f"operator-{len(self._operators) + 1}"
+        directory = self._directory / name
+        mount = self.account.mount(directory / "account")
+        kubeconfig = self.account.kubeconfig(directory / "kubeconfig", mount, faults and faults.port)
+        operator = Operator(
+            self._program,
+            directory,
+            kubeconfig,
+            [self._namespace.name],
+            [f"--leader-elect={str(elect).lower()}", "--status-interval=1s", *arguments],
+        )
+        self._operators.append(operator)
+        return operator
+
+    def start(self, *arguments: str, **keywords) -> Operator:
+        """One that leads."""
+        operator = self.make(*arguments, **keywords)
+        operator.start()
+        operator.wait_leads()
+        return operator
+
+    def close(self) -> None:
+        for operator in self._operators:
+            operator.close()
+
+
+@pytest.fixture
+def operators(operator_program: Path, namespace: Namespace, logs: Path, request: pytest.FixtureRequest):
+    directory = logs / f"operator-{request.node.name}"
+    shutil.rmtree(directory, ignore_errors=True)
+    operators = Operators(operator_program, namespace, directory)
+    yield operators
+    operators.close()

@@ -84,7 +84,7 @@ lab_free_port() {
     lab_die "$EX_UNAVAILABLE" "no free port between 20000 and 32000"
 }
 
-lab_port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+lab_port_taken() { (exec 3<>"/dev/tcp/${2:-127.0.0.1}/$1") 2>/dev/null; } # lab_port_taken PORT [ADDRESS]
 
 # A pid file holds the pid and the process's start time, so that a number that the system gave to
 # somebody else is never taken for ours. A process that has ended with all its threads is gone, however

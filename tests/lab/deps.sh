@@ -4,7 +4,8 @@
 #   deps.sh --list GROUP...
 # Groups: build (compile the worker), servers (the lab's PostgreSQL and Kafka; Java among it),
 # client (read and write them by hand), kubernetes (build and start the lab's API server), test
-# (compilers, checkers and the Python environment), profile (scripts/bench profile).
+# (compilers, checkers and the Python environment), image (scripts/image), cluster (the lab's node),
+# profile (scripts/bench profile).
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 deps_packages() {
@@ -20,8 +21,13 @@ deps_packages() {
             echo ccache clang-14 libclang-rt-14-dev llvm-14 clang-format-14 openssl \
                 python3 python3-venv shellcheck binutils iproute2 iptables
             ;;
+        image) echo buildah debootstrap util-linux ;;
+        cluster)
+            echo ca-certificates conntrack containerd containernetworking-plugins curl gcc iproute2 iptables \
+                libc6-dev openssl runc util-linux
+            ;;
         profile) echo linux-perf ;;
-        *) lab_die "$EX_USAGE" "unknown group $1 (build, servers, client, kubernetes, test, profile)" ;;
+        *) lab_die "$EX_USAGE" "unknown group $1 (build, servers, client, kubernetes, test, image, cluster, profile)" ;;
     esac
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Apache Kafka (KRaft; each node is broker and controller) on loopback, from its Maven jars.
+# Apache Kafka (KRaft; each node is broker and controller), on loopback unless told else, from its Maven jars.
 #   kafka.sh fetch                      resolve the jars into the cache (start does it too)
 #   kafka.sh start | stop | kill        start waits until the broker is ready; kill is SIGKILL
 #   kafka.sh status                     pid, address and version; exit status 1 when it does not run
@@ -7,8 +7,10 @@
 #   kafka.sh tool CLASS [ARGUMENTS]     run a main class of Kafka
 # KAFKA_STATE: its directory, KAFKA_PORT: its port (the next one is the controller's); both are
 # required but for fetch. KAFKA_HEAP (512m), KAFKA_AUTO_CREATE (false): auto.create.topics.enable.
+# KAFKA_HOST (127.0.0.1): the address that it listens on, and that its clients are told.
 # KAFKA_PROXY: the port of a proxy; it forwards to KAFKA_PORT + 2, and its clients are told that the
 # broker is there. KAFKA_PROXIED: the security protocol of that listener (PLAINTEXT).
+# KAFKA_PATIENCE (90): how many seconds a start may take.
 # KAFKA_CONF: more lines for server.properties. KAFKA_JAVA: more options for Java.
 # A cluster: one start per node, each with KAFKA_NODE (1, 2, ...) and the same KAFKA_VOTERS
 # (1@127.0.0.1:PORT,2@127.0.0.1:PORT,...: the controllers). Of three nodes, each partition has three
@@ -16,6 +18,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 KAFKA_VERSION=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$lab_directory/kafka/pom.xml")
+host=${KAFKA_HOST:-127.0.0.1}
 libraries=$(lab_cache)/kafka-$KAFKA_VERSION/libs
 classes=$libraries/../classes.jsa # what the first broker has loaded: the next start in half the time
 
@@ -36,18 +39,18 @@ kafka_tool() { # short-lived: small heap, quick start
 
 kafka_properties() {
     local controller=$((KAFKA_PORT + 1)) proxied='' advertised='' replicas=1 in_sync=1
-    local voters=${KAFKA_VOTERS:-1@127.0.0.1:$controller}
+    local voters=${KAFKA_VOTERS:-1@$host:$controller}
     if [ -n "${KAFKA_PROXY:-}" ]; then
-        proxied=,PROXIED://127.0.0.1:$((KAFKA_PORT + 2))
-        advertised=,PROXIED://127.0.0.1:$KAFKA_PROXY
+        proxied=,PROXIED://$host:$((KAFKA_PORT + 2))
+        advertised=,PROXIED://$host:$KAFKA_PROXY
     fi
     if [[ $voters == *,*,* ]]; then replicas=3 in_sync=2; fi
     cat <<PROPERTIES
 process.roles=broker,controller
 node.id=${KAFKA_NODE:-1}
 controller.quorum.voters=$voters
-listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT,CONTROLLER://127.0.0.1:$controller$proxied
-advertised.listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT$advertised
+listeners=PLAINTEXT://$host:$KAFKA_PORT,CONTROLLER://$host:$controller$proxied
+advertised.listeners=PLAINTEXT://$host:$KAFKA_PORT$advertised
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:${KAFKA_PROXIED:-PLAINTEXT}
 controller.listener.names=CONTROLLER
 log.dirs=$KAFKA_STATE/data
@@ -74,7 +77,7 @@ kafka_require_free() {
     local port proxied=''
     if [ -n "${KAFKA_PROXY:-}" ]; then proxied=$((KAFKA_PORT + 2)); fi
     for port in "$KAFKA_PORT" $((KAFKA_PORT + 1)) $proxied; do
-        ! lab_port_taken "$port" ||
+        ! lab_port_taken "$port" "$host" ||
             lab_die "$EX_UNAVAILABLE" "port $port is taken; Kafka needs KAFKA_PORT=$KAFKA_PORT and the next \
 one, $((KAFKA_PORT + 1))${proxied:+, and $proxied}: choose another KAFKA_PORT"
     done
@@ -111,7 +114,7 @@ kafka_start() {
         -cp "$libraries/*" kafka.Kafka "$KAFKA_STATE/server.properties" \
         >>"$server_log" 2>&1 </dev/null &
     lab_pid_write "$pid_file" $!
-    if ! lab_wait 90 kafka_ready_or_gone || ! kafka_ready; then
+    if ! lab_wait "${KAFKA_PATIENCE:-90}" kafka_ready_or_gone || ! kafka_ready; then
         tail -n 20 "$server_log" >&2
         lab_pid_stop "$pid_file" 1
         lab_die "$EX_UNAVAILABLE" "Kafka did not get ready; its log: $server_log"
@@ -128,7 +131,7 @@ kafka_status() {
     local pid version
     pid=$(lab_pid "$pid_file") || { echo "Apache Kafka does not run in $KAFKA_STATE" && return 1; }
     version=$(sed -n 's/.*Kafka version: \([0-9.]*\).*/\1/p' "$server_log" | head -n 1)
-    echo "Apache Kafka ${version:-$KAFKA_VERSION} (KRaft): 127.0.0.1:$KAFKA_PORT, pid $pid"
+    echo "Apache Kafka ${version:-$KAFKA_VERSION} (KRaft): $host:$KAFKA_PORT, pid $pid"
 }
 
 case ${1:-} in
@@ -152,7 +155,7 @@ case $1 in
     topic)
         [ -n "${2:-}" ] || lab_die "$EX_USAGE" "topic needs a name (see --help)"
         kafka_require_running
-        kafka_tool org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$KAFKA_PORT" \
+        kafka_tool org.apache.kafka.tools.TopicCommand --bootstrap-server "$host:$KAFKA_PORT" \
             --create --topic "$2" --partitions "${3:-1}"
         ;;
     tool) shift && kafka_tool "$@" ;;

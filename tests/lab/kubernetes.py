@@ -202,6 +202,16 @@ class ApiServer(Server):
         self.run("stop", "kube-apiserver")
         self.start()
 
+    def compact(self, revision: int) -> None:
+        """Whoever watches from before that revision is told that it is gone."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port + 1, timeout=30)
+        try:
+            connection.request("POST", "/v3/kv/compaction", json.dumps({"revision": revision, "physical": True}))
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
+        finally:
+            connection.close()
+
     def rotate(self) -> None:
         """From now on it is known by another authority. Tokens and clients' certificates stay good."""
         self.run("rotate")
@@ -296,6 +306,21 @@ class Namespace:
         }
         admin.post(f"{rbac}/rolebindings", binding)
         return ServiceAccount(self, name, account["metadata"]["uid"])
+
+    def cluster_account(self, name: str, rules: str) -> "ServiceAccount":
+        """With those rights in every namespace; its ClusterRole is called as this namespace."""
+        account = self.service_account(name, rules)
+        rbac = "/apis/rbac.authorization.k8s.io/v1"
+        group = "rbac.authorization.k8s.io"
+        head = f"apiVersion: {group}/v1\nkind: ClusterRole\nmetadata: {{name: {self.name}}}\nrules:\n"
+        self.server.admin.post(f"{rbac}/clusterroles", head + rules, "application/yaml")
+        binding = {
+            "metadata": {"name": self.name},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": self.name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": self.name}],
+        }
+        self.server.admin.post(f"{rbac}/clusterrolebindings", binding)
+        return account
 
     def lease(self, name: str) -> "Lease":
         return Lease(self.server.admin, self.name, name)

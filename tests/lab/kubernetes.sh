@@ -17,96 +17,15 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # shellcheck source=deps.sh
 . "$lab_directory/deps.sh"
+# shellcheck source=kubernetes/programs.sh
+. "$lab_directory/kubernetes/programs.sh"
+# shellcheck source=kubernetes/keys.sh
+. "$lab_directory/kubernetes/keys.sh"
 
-EX_SKIP=77
-modules=$lab_directory/kubernetes
-K8S_VERSION=$(sed -n 's:^require k8s.io/kubernetes v::p' "$modules/go.mod")
-
-# What start needs, and kubectl. Others can be built by name: kube-controller-manager, kube-scheduler, ...
+# What start needs, and kubectl. Others can be built by name: kubelet, kube-scheduler, ...
 programs=(etcd kube-apiserver kubectl)
 
-package_of() { # package_of PROGRAM: where its main package is, in a module of go.mod
-    case $1 in
-        etcd) echo go.etcd.io/etcd/server/v3 ;;
-        kube*) echo "k8s.io/kubernetes/cmd/$1" ;;
-        *) lab_die "$EX_USAGE" "no program $1 is known (${programs[*]})" ;;
-    esac
-}
-
-# --- building ------------------------------------------------------------------------------------
-
-tags=selinux,notest,grpcnotrace # as the released programs are built
-
-linker_flags() { # without them the programs call themselves v0.0.0-master
-    local package minor=${K8S_VERSION#*.}
-    echo -n "-s -w"
-    for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
-        echo -n " -X $package.gitVersion=v$K8S_VERSION -X $package.gitMajor=${K8S_VERSION%%.*}" \
-            "-X $package.gitMinor=${minor%%.*} -X $package.gitTreeState=clean"
-    done
-}
-
-kubernetes_cache() { # another directory for another content of it
-    local key
-    key=$({ linker_flags && echo "$tags" && cat "$modules/go.mod" "$modules/go.sum"; } | sha256sum)
-    echo "$(lab_cache)/kubernetes-$K8S_VERSION-${key:0:12}"
-}
-
-go_build() { # go_build GO PROGRAM: go.mod and go.sum are what is built, and never changed by it
-    cd "$modules"
-    GOTOOLCHAIN=local GOWORK=off GOFLAGS=-mod=readonly CGO_ENABLED=0 nice -n 10 "$1" build -v -trimpath \
-        -buildvcs=false -tags "$tags" -ldflags "$(linker_flags)" -o "$cache/.$2" "$(package_of "$2")"
-}
-
-kubernetes_build() { # kubernetes_build PROGRAM
-    local go log=$cache/$1.log
-    [ ! -x "$cache/bin/$1" ] || return 0
-    package_of "$1" >/dev/null
-    go=$(deps_go) || lab_die "$EX_SKIP" "Kubernetes needs Go 1.$GO_MINOR or newer, and PyPI's cannot be had"
-    : >"$log"
-    if ! (lab_progress "building $1 of Kubernetes $K8S_VERSION" "$log" go_build "$go" "$1"); then
-        ! grep -qE 'dial tcp|no such host|connection refused|i/o timeout|lookup disabled|: (403|404|407|5..) ' "$log" ||
-            lab_die "$EX_SKIP" "Go's modules cannot be fetched (go env GOPROXY); $1 is not built"
-        return 1
-    fi
-    mv "$cache/.$1" "$cache/bin/$1"
-}
-
-kubernetes_fetch() { # kubernetes_fetch PROGRAM...: one build at a time
-    local program tool
-    for tool in openssl curl flock setsid; do
-        command -v "$tool" >/dev/null || lab_die "$EX_SKIP" "$tool is missing: tests/lab/deps.sh kubernetes"
-    done
-    mkdir -p "$cache/bin"
-    (
-        flock 9
-        for program in "$@"; do kubernetes_build "$program"; done
-    ) 9>"$cache/.lock"
-}
-
 # --- certificates --------------------------------------------------------------------------------
-
-new_key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
-
-quietly() { # what it says only when it fails
-    local said
-    said=$("$@" 2>&1) || { lab_say "$said" && return 1; }
-}
-
-make_authority() { # clients are known by every authority that there was
-    quietly openssl req -x509 "${new_key[@]}" -keyout ca.key -out ca.crt -days 365 \
-        -subj "/CN=pqcdc-lab-$(openssl rand -hex 4)" \
-        -addext keyUsage=critical,keyCertSign,cRLSign,digitalSignature
-    cat ca.crt >>clients.crt
-}
-
-make_certificate() { # make_certificate NAME SUBJECT USAGE [ALTERNATIVE NAMES]
-    quietly openssl req -new "${new_key[@]}" -keyout "$1.key" -out "$1.csr" -subj "$2"
-    printf '%s\n' basicConstraints=CA:FALSE keyUsage=critical,digitalSignature "extendedKeyUsage=$3" \
-        "${4:+subjectAltName=$4}" >"$1.extensions"
-    quietly openssl x509 -req -in "$1.csr" -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 \
-        -extfile "$1.extensions" -out "$1.crt"
-}
 
 make_serving_certificate() {
     make_certificate server /CN=kube-apiserver serverAuth \

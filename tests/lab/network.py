@@ -57,6 +57,28 @@ def _own_namespace() -> int:
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
+@contextmanager
+def _inside(namespace: int) -> Iterator[None]:
+    home = _own_namespace()
+    _must(_libc.setns(namespace, CLONE_NEWNET), "setns")
+    try:
+        yield
+    finally:
+        _must(_libc.setns(home, CLONE_NEWNET), "setns")
+        os.close(home)
+
+
+@contextmanager
+def network_of(pid: int) -> Iterator[None]:
+    """The calling thread, and what it starts, is in the network of that process."""
+    namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with _inside(namespace):
+            yield
+    finally:
+        os.close(namespace)
+
+
 class Network:
     def __enter__(self) -> "Network":
         made: list[int | BaseException] = []
@@ -83,13 +105,8 @@ class Network:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """The calling thread is inside."""
-        home = _own_namespace()
-        _must(_libc.setns(self._namespace, CLONE_NEWNET), "setns")
-        try:
+        with _inside(self._namespace):
             yield
-        finally:
-            _must(_libc.setns(home, CLONE_NEWNET), "setns")
-            os.close(home)
 
     def lose(self, share: float) -> None:
         self._rule("-m", "statistic", "--mode", "random", "--probability", str(share))

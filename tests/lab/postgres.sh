@@ -7,6 +7,7 @@
 #   postgres.sh psql [ARGUMENTS]      psql as the superuser postgres
 # PG_MAJOR: 14 to 18 (Maven's jars of the server) or "debian" (the package postgresql-15, unpacked,
 # for machines without Java). PG_STATE: its directory, PG_PORT: its port; required but for fetch.
+# PG_HOST: an address besides loopback that it listens on, for whoever reaches it.
 # PG_CONF: more lines for postgresql.conf. Nobody needs a password but members of the role
 # password_required, which a test may create.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -75,7 +76,7 @@ postgres_create() {
     as_owner "$programs/initdb" -D "$data" -U postgres -A trust -E UTF8 --locale=C \
         >"$PG_STATE/initdb.log" 2>&1 || { cat "$PG_STATE/initdb.log" >&2 && return 1; }
     cat >>"$data/postgresql.conf" <<CONF
-listen_addresses = '127.0.0.1'
+listen_addresses = '127.0.0.1${PG_HOST:+,$PG_HOST}'
 port = $PG_PORT
 unix_socket_directories = '$PG_STATE/run'
 wal_level = logical
@@ -84,7 +85,8 @@ max_replication_slots = 20
 log_line_prefix = '%m [%p] %a '
 ${PG_CONF:-}
 CONF
-    sed -i '1i host all +password_required 127.0.0.1/32 scram-sha-256' "$data/pg_hba.conf"
+    sed -i '1i host all +password_required 0.0.0.0/0 scram-sha-256' "$data/pg_hba.conf"
+    if [ -n "${PG_HOST:-}" ]; then echo 'host all all 0.0.0.0/0 trust' >>"$data/pg_hba.conf"; fi
 }
 
 postgres_start() {

@@ -109,7 +109,7 @@ class Scenario:
         entries = [{"name": table} if isinstance(table, str) else table for table in tables]
         base = {
             "cdc": {
-                "host": "127.0.0.1",
+                "host": self.postgres.host,
                 "port": self.postgres.port,
                 "username": "postgres",
                 "database": self.database,

@@ -92,6 +92,7 @@ class Kafka(Server):
         heap: str = "384m",
         conf: str = "",
         java: str = QUICK_JAVA,
+        host: str = "127.0.0.1",
         **variables: str,
     ):
         port = free_port(4)
@@ -102,6 +103,7 @@ class Kafka(Server):
             {
                 "KAFKA_STATE": str(state),
                 "KAFKA_PORT": str(port),
+                "KAFKA_HOST": host,
                 "KAFKA_PROXY": str(self.proxy_port),
                 "KAFKA_HEAP": heap,
                 "KAFKA_CONF": conf,
@@ -109,8 +111,8 @@ class Kafka(Server):
                 **variables,
             },
         )
-        self.bootstrap = f"127.0.0.1:{port}"
-        self.proxied_bootstrap = f"127.0.0.1:{self.proxy_port}"
+        self.bootstrap = f"{host}:{port}"
+        self.proxied_bootstrap = f"{host}:{self.proxy_port}"
 
     def stop(self) -> None:
         self.run("stop")
@@ -251,7 +253,8 @@ class KafkaCluster:
 class Postgres(Server):
     script = "postgres.sh"
 
-    def __init__(self, state: Path, major: str, conf: str = ""):
+    def __init__(self, state: Path, major: str, conf: str = "", host: str = "127.0.0.1"):
+        """host: where it is reached; it listens on loopback too."""
         port = free_port()
         super().__init__(
             state,
@@ -261,8 +264,10 @@ class Postgres(Server):
                 "PG_PORT": str(port),
                 "PG_MAJOR": major,
                 "PG_CONF": conf,
+                "PG_HOST": "" if host == "127.0.0.1" else host,
             },
         )
+        self.host = host
         self.major = major
         self.version = 15 if major == "debian" else int(major)
 
@@ -312,7 +317,7 @@ class Postgres(Server):
         saved.rename(self.data)
 
     def dsn(self, database: str = "postgres") -> str:
-        return f"host=127.0.0.1 port={self.port} user=postgres dbname={database}"
+        return f"host={self.host} port={self.port} user=postgres dbname={database}"
 
     def connect(self, database: str = "postgres", autocommit: bool = True) -> psycopg.Connection:
         return psycopg.connect(self.dsn(database), autocommit=autocommit)

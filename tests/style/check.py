@@ -24,8 +24,8 @@ LIBRARY_ROOMS = {
     "librdkafka/": {"kafka", "worker"},
     "yaml.h": {"config", "kube"},
     "microhttpd.h": {"http"},
-    "curl/": {"kube"},
-    "jansson.h": {"kube", "worker"},
+    "curl/": {"kube", "operator"},
+    "jansson.h": {"kube", "worker", "operator"},
 }
 
 

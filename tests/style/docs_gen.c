@@ -4,8 +4,8 @@
  *     docs_gen NAME FILE     compares; fails when the file says something else
  *     docs_gen NAME FILE -w  writes it into the file
  *
- * NAME: configuration, metrics (whole files), life_cycle, election (between two markers of the
- * file). */
+ * NAME: configuration, metrics (whole files); life_cycle, election, resource, resource_fields
+ * (between two markers of the file). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +14,38 @@
 #include "base/check.h"
 #include "base/cleanup.h"
 #include "config/config_docs.h"
+#include "config/config_schema.h"
 #include "connector/endpoints.h"
 #include "connector/life_cycle.h"
 #include "election/election_rules.h"
+#include "operator/operator_metrics.h"
+#include "style/resource_docs.h"
 
 enum { DOCS_MAX_BYTES = 1024 * 1024 };
+
+static bool read_file(const char *path, struct buf *out)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        perror(path);
+        return false;
+    }
+    char chunk[4096];
+    size_t size;
+    while ((size = fread(chunk, 1, sizeof(chunk), file)) > 0)
+        buf_append(out, chunk, size);
+    fclose(file);
+    return true;
+}
+
+static void write_metrics(struct buf *out)
+{
+    endpoints_write_metrics_docs(out);
+    buf_append_text(out, "\n## The operator's\n\nMade from `src/operator/operator_metrics.def`; "
+                         "`GET /metrics` of pqcdc-operator.\n\n| name | type | labels | meaning |\n"
+                         "| --- | --- | --- | --- |\n");
+    operator_metrics_write_docs(out);
+}
 
 static void write_life_cycle(struct buf *out)
 {
@@ -61,6 +88,21 @@ static void write_election(struct buf *out)
     buf_append_text(out, "    over --> [*]\n```\n\n");
 }
 
+enum { RESOURCE_INDENT = 14 }; /* of the properties of spec */
+
+static void write_resource(struct buf *out)
+{
+    config_schema_write(RESOURCE_INDENT, out);
+}
+
+static void write_resource_fields(struct buf *out)
+{
+    AUTO(struct buf, buf_done) text = buf_init(DOCS_MAX_BYTES);
+    if (!read_file(SOURCE_DIR "/crds/connectors.pqcdc.io.yaml", &text))
+        exit(EXIT_FAILURE);
+    resource_docs_write(buf_slice(&text), out);
+}
+
 static const struct document {
     const char *name;
     const char *table;
@@ -68,28 +110,19 @@ static const struct document {
     const char *begin, *end; /* markers; NULL = the whole file */
 } documents[] = {
     { "configuration", "src/config/options.def", config_docs_markdown, NULL, NULL },
-    { "metrics", "src/connector/metrics.def", endpoints_write_metrics_docs, NULL, NULL },
+    { "metrics", "src/connector/metrics.def", write_metrics, NULL, NULL },
     { "life_cycle", "src/connector/life_cycle.def", write_life_cycle,
       "<!-- life cycle: made from src/connector/life_cycle.def -->\n",
       "<!-- end of life cycle -->\n" },
     { "election", "src/election/election.def", write_election,
       "<!-- election: made from src/election/election.def -->\n", "<!-- end of election -->\n" },
+    { "resource", "src/config/options.def and resource.def", write_resource,
+      "              # spec.cdc and so on: made from src/config/options.def and resource.def\n",
+      "              # the end of what is made\n" },
+    { "resource_fields", "crds/connectors.pqcdc.io.yaml", write_resource_fields,
+      "<!-- the resource: made from crds/connectors.pqcdc.io.yaml -->\n",
+      "<!-- end of the resource -->\n" },
 };
-
-static bool read_file(const char *path, struct buf *out)
-{
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        perror(path);
-        return false;
-    }
-    char chunk[4096];
-    size_t size;
-    while ((size = fread(chunk, 1, sizeof(chunk), file)) > 0)
-        buf_append(out, chunk, size);
-    fclose(file);
-    return true;
-}
 
 /* Splits the file into what stands before, between and after the markers. */
 static bool split(const struct document *document, const char *text, const char **out_begin,
@@ -144,7 +177,9 @@ int main(int count, char **words)
 {
     const struct document *document = count > 1 ? find(words[1]) : NULL;
     if (document == NULL) {
-        fputs("usage: docs_gen configuration|metrics|life_cycle|election [FILE [-w]]\n", stderr);
+        fputs("usage: docs_gen configuration|metrics|life_cycle|election|resource|resource_fields "
+              "[FILE [-w]]\n",
+              stderr);
         return 64;
     }
     AUTO(struct buf, buf_done) made = buf_init(DOCS_MAX_BYTES);

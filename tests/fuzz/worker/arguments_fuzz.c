@@ -42,6 +42,8 @@ static void check_taken(const struct arguments *arguments)
     CHECK(arguments->command == NULL || arguments->command->run != NULL);
     CHECK(!arguments->accept_gap || arguments->command == NULL ||
           (arguments->command->options & COMMAND_ACCEPT_GAP) != 0);
+    CHECK(!arguments->with_publication || arguments->command == NULL ||
+          (arguments->command->options & COMMAND_WITH_PUBLICATION) != 0);
     check_help(arguments);
     check_sets(arguments);
 }

@@ -50,7 +50,7 @@ static inline struct child_end child_run(void (*body)(void *self), void *self)
     size_t size = 0;
     char rest[512];
     for (;;) {
-        size_t room = sizeof(end.output) - 1 - size;
+        size_t room = size < sizeof(end.output) ? sizeof(end.output) - 1 - size : 0;
         ssize_t got =
             room > 0 ? read(ends[0], end.output + size, room) : read(ends[0], rest, sizeof(rest));
         if (got <= 0)

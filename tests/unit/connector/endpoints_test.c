@@ -198,7 +198,7 @@ static void a_slot_that_is_missing_does_not_exist(void **state)
     struct fixture *fixture = *state;
     begin(fixture, no_slot);
     json_t *json = get_json(fixture, "/slot", 200);
-    expect_json(json, "{\"name\":\"orders\",\"type\":\"logical\",\"exists\":false}");
+    expect_json(json, "{\"name\":\"orders\",\"type\":\"logical\",\"exists\":false,\"ageMs\":0}");
     json_decref(json);
 }
 
@@ -259,7 +259,8 @@ static void the_status_of_a_stream(void **state)
     expect_json(json,
                 "{\"status\":\"OK\",\"role\":\"active\",\"state\":\"streaming\","
                 "\"state_since_unix_ms\":1700000000123,\"reason\":{\"class\":\"reconnect\","
-                "\"code\":\"57P01\",\"text\":\"it said \\\"bye\\\"\\n\",\"advice\":\"wait\"},"
+                "\"code\":\"57P01\",\"name\":\"admin_shutdown\",\"sqlstate\":\"57P01\",\"text\":"
+                "\"it said \\\"bye\\\"\\n\",\"advice\":\"wait\"},"
                 "\"host\":\"db.example\",\"transaction_open\":true,\"kafka_connected\":true,"
                 "\"received_lsn\":\"16/B374D850\",\"confirmed_lsn\":\"16/B374D848\","
                 "\"current_lsn\":\"16/B374D900\",\"lag_bytes\":184,\"lag_ms\":1500,"
@@ -321,6 +322,20 @@ static void only_who_streams_is_active(void **state)
         expect_field(json, "state", expected);
         json_decref(json);
     }
+}
+
+static void a_reason_without_a_sqlstate_keeps_its_name(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error reason = ERROR_INIT;
+    begin(fixture, NULL);
+    (void)error_set(&reason, ERROR_HALT, "slot_lost", "it is lost");
+    status_set_reason(&fixture->status, &reason);
+    json_t *json = get_json(fixture, "/status", 503);
+    expect_field(json, "reason",
+                 "{\"class\":\"halt\",\"code\":\"slot_lost\",\"name\":\"slot_lost\","
+                 "\"sqlstate\":null,\"text\":\"it is lost\",\"advice\":\"\"}");
+    json_decref(json);
 }
 
 static void every_reason_to_block_has_its_word(void **state)
@@ -509,6 +524,7 @@ int main(void)
         ENDPOINTS_TEST(a_lag_is_never_below_zero),
         ENDPOINTS_TEST(the_status_is_ok_while_postgres_answers),
         ENDPOINTS_TEST(only_who_streams_is_active),
+        ENDPOINTS_TEST(a_reason_without_a_sqlstate_keeps_its_name),
         ENDPOINTS_TEST(every_reason_to_block_has_its_word),
         ENDPOINTS_TEST(the_status_says_who_holds_the_lease),
         ENDPOINTS_TEST(metrics_say_who_holds_the_lease),

@@ -209,7 +209,8 @@ static void every_problem_of_the_rooms_is_found_at_once(void **state)
                                "kafka:\n"
                                "  brokers: b\n"
                                "  tableTopicMapping: {users: 'a b', t: one, public.t: two}\n"
-                               "  properties: {acks: '1', client.rak: x, client.rack: y}\n";
+                               "  properties: {acks: '1', client.rak: x, client.rack: y}\n"
+                               "  propertyFiles: {sasl.password: /nonexistent/secret}\n";
     static const char *const sets[] = { "kafka.topicTemplate={tabel}" };
     const struct config_sources sources = { .file = "f", .sets = sets, .set_count = 1 };
     AUTO(struct config_problems, config_problems_done) problems = CONFIG_PROBLEMS_INIT;
@@ -222,6 +223,8 @@ static void every_problem_of_the_rooms_is_found_at_once(void **state)
         { "f:6", "kafka.properties", "\"acks\" cannot be set: " },
         { "f:6", "kafka.properties",
           "librdkafka has no property \"client.rak\"; did you mean \"client.rack\"?" },
+        { "f:7", "kafka.propertyFiles",
+          "\"sasl.password\": secret file \"/nonexistent/secret\": No such file or directory; " },
         { "--set kafka.topicTemplate", "kafka.topicTemplate", "topic template \"{tabel}\"" },
         { "f:5", "kafka.tableTopicMapping", "topic \"a b\" of table \"users\"" },
         { "f:5", "kafka.tableTopicMapping", "table public.t is mapped to two topics" },

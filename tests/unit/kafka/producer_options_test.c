@@ -1,5 +1,7 @@
 #include "unit/kafka/kafka_fixture.h"
 
+#include <unistd.h>
+
 static void expect_conf(const rd_kafka_conf_t *conf, const char *property, const char *expected)
 {
     char text[256] = "";
@@ -424,6 +426,109 @@ static void every_problem_is_reported(void **state)
     assert_string_equal(err.code, codes[0]);
 }
 
+/* A file that holds a property's value; file_done() removes it. */
+struct file {
+    char path[64];
+};
+
+static void write_file(struct file *file, const char *content)
+{
+    FILE *stream = fopen(file->path, "w");
+    assert_non_null(stream);
+    fputs(content, stream);
+    fclose(stream);
+}
+
+static struct file new_file(const char *content)
+{
+    struct file file = { "/tmp/pqcdc-property-XXXXXX" };
+    int fd = mkstemp(file.path);
+    assert_true(fd >= 0);
+    close(fd);
+    write_file(&file, content);
+    return file;
+}
+
+static void file_done(struct file *file)
+{
+    unlink(file->path);
+}
+
+static void a_file_holds_the_value_of_a_property_and_wins(void **state)
+{
+    (void)state;
+    AUTO(struct file, file_done) user = new_file("from-file\n");
+    AUTO(struct file, file_done) rack = new_file("cellar");
+    const struct producer_property given = { "sasl.username", "given" };
+    const struct producer_property files[] = { { "sasl.username", user.path },
+                                               { "client.rack", rack.path } };
+    const struct expectation expectations[] = { { "sasl.username", "from-file" },
+                                                { "client.rack", "cellar" } };
+    struct producer_options options = fixture_options(NULL);
+    options.properties = &given;
+    options.property_count = 1;
+    options.property_files = files;
+    options.property_file_count = COUNT_OF(files);
+    expect_all(&options, expectations, COUNT_OF(expectations));
+}
+
+static void files_are_read_again_for_a_further_producer(void **state)
+{
+    (void)state;
+    AUTO(struct file, file_done) file = new_file("one");
+    const struct producer_property files[] = { { "sasl.username", file.path } };
+    struct producer_options options = fixture_options(NULL);
+    options.property_files = files;
+    options.property_file_count = 1;
+    rd_kafka_conf_t *conf = build(&options);
+    expect_conf(conf, "sasl.username", "one");
+    write_file(&file, "two\n");
+    struct error err = ERROR_INIT;
+    assert_true(producer_options_read_files(&options, conf, &err));
+    expect_conf(conf, "sasl.username", "two");
+    unlink(file.path);
+    assert_false(producer_options_read_files(&options, conf, &err));
+    assert_string_equal(err.code, "secret_unreadable");
+    expect_conf(conf, "sasl.username", "two");
+    rd_kafka_conf_destroy(conf);
+}
+
+/* What is wrong with one property in a file of that content, or in one that is not there (NULL). */
+static struct error refused_file(const char *property, const char *content)
+{
+    AUTO(struct file, file_done) file = new_file(content != NULL ? content : "");
+    if (content == NULL)
+        unlink(file.path);
+    const struct producer_property given = { property, file.path };
+    struct producer_options options = fixture_options(NULL);
+    options.property_files = &given;
+    options.property_file_count = 1;
+    struct error err = ERROR_INIT;
+    first_problem(&options, &err);
+    assert_int_equal(err.class, ERROR_CONFIG);
+    assert_memory_equal(err.text, "kafka.propertyFiles: ", strlen("kafka.propertyFiles: "));
+    assert_non_null(strstr(err.text, property));
+    assert_null(strstr(err.text, "hunter2"));
+    assert_null(strstr(err.advice, "hunter2"));
+    return err;
+}
+
+static void what_is_wrong_with_a_file_is_said_without_its_content(void **state)
+{
+    (void)state;
+    struct error err = refused_file("sasl.password", NULL);
+    assert_string_equal(err.code, "secret_unreadable");
+    assert_non_null(strstr(err.text, "No such file or directory"));
+    err = refused_file("acks", "hunter2");
+    assert_string_equal(err.code, "property_denied");
+    assert_non_null(strstr(err.text, "kafka.requiredAcks"));
+    err = refused_file("sasl.pasword", "hunter2");
+    assert_string_equal(err.code, "property_unknown");
+    assert_non_null(strstr(err.advice, "\"sasl.password\""));
+    err = refused_file("security.protocol", "hunter2");
+    assert_string_equal(err.code, "property_invalid");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +545,9 @@ int main(void)
         cmocka_unit_test(a_bad_value_is_explained_unless_it_may_be_a_secret),
         cmocka_unit_test(bad_fields_are_named),
         cmocka_unit_test(every_problem_is_reported),
+        cmocka_unit_test(a_file_holds_the_value_of_a_property_and_wins),
+        cmocka_unit_test(files_are_read_again_for_a_further_producer),
+        cmocka_unit_test(what_is_wrong_with_a_file_is_said_without_its_content),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

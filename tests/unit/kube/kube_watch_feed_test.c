@@ -264,14 +264,35 @@ static void a_stopped_feed_tells_nothing_more(void **state)
     expect(scene, "+a@3 +b@4 ok", "12");
 }
 
+static void what_was_taken_out_of_an_object_stays_out(void **state)
+{
+    struct scene *scene = *state;
+    must_list(scene, LIST("10", ITEM("a", "ua", "3")));
+    json_t *metadata = json_object_get(json_object_get(scene->feed.known, "n/a"), "metadata");
+    assert_int_equal(json_object_set_new(metadata, "mark", json_true()), 0);
+    must_list(scene, LIST("20", ITEM("a", "ua", "3")));
+    metadata = json_object_get(json_object_get(scene->feed.known, "n/a"), "metadata");
+    assert_non_null(json_object_get(metadata, "mark")); /* the very object that was told */
+    must_list(scene, LIST("30", ITEM("a", "ua", "21")));
+    metadata = json_object_get(json_object_get(scene->feed.known, "n/a"), "metadata");
+    assert_null(json_object_get(metadata, "mark"));
+    expect(scene, "+a@3 ok ok ~a@21 ok", "30");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_list_tells_what_there_is),         TEST(an_empty_list_may_be_null),
-        TEST(a_second_list_tells_the_difference), TEST(names_in_two_namespaces_are_two_objects),
-        TEST(lines_tell_changes_and_move_on),     TEST(words_of_the_server_are_taken_by_level),
-        TEST(what_is_no_list_tells_nothing),      TEST(what_is_no_line_asks_for_a_list),
-        TEST(an_error_in_the_stream_is_judged),   TEST(a_stopped_feed_tells_nothing_more),
+        TEST(a_list_tells_what_there_is),
+        TEST(an_empty_list_may_be_null),
+        TEST(a_second_list_tells_the_difference),
+        TEST(names_in_two_namespaces_are_two_objects),
+        TEST(lines_tell_changes_and_move_on),
+        TEST(words_of_the_server_are_taken_by_level),
+        TEST(what_is_no_list_tells_nothing),
+        TEST(what_is_no_line_asks_for_a_list),
+        TEST(an_error_in_the_stream_is_judged),
+        TEST(a_stopped_feed_tells_nothing_more),
+        TEST(what_was_taken_out_of_an_object_stays_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,6 +204,41 @@ static void test_each_table(void **state UNUSED)
     fake_postgres_end(&fake);
 }
 
+static void test_drop(void **state UNUSED)
+{
+    static const struct fake_step script[] = {
+        { FAKE_GREET, "15.4" },
+        { FAKE_EXPECT, "pg_publication WHERE pubname = $1" },
+        { FAKE_ROWS, "" },
+        { FAKE_EXPECT, "pg_publication WHERE pubname = $1" },
+        { FAKE_ROWS, "1" },
+        { FAKE_EXPECT, "DROP PUBLICATION IF EXISTS \"P p\"" },
+        { FAKE_DONE, NULL },
+        { FAKE_EXPECT, "pg_publication" },
+        { FAKE_ROWS, "1" },
+        { FAKE_EXPECT, "DROP PUBLICATION" },
+        { FAKE_ERROR, "42501:must be owner" },
+        { FAKE_EXPECT, "pg_publication" },
+        { FAKE_ERROR, "40001:no" },
+        QUIET,
+    };
+    struct fake_postgres fake;
+    fake_postgres_begin(&fake, script);
+    struct db_conn *conn = fake_open(&fake);
+    struct error err = ERROR_INIT;
+    bool dropped = true;
+    assert_true(publication_drop(conn, "P p", &dropped, &err));
+    assert_false(dropped);
+    assert_true(publication_drop(conn, "P p", &dropped, &err));
+    assert_true(dropped);
+    assert_false(publication_drop(conn, "P p", &dropped, &err));
+    fake_assert_error(&err, ERROR_HALT, "42501", "\"P p\"", "DROP PUBLICATION IF EXISTS \"P p\";");
+    assert_false(publication_drop(conn, "P p", &dropped, &err));
+    fake_assert_error(&err, ERROR_RETRY, "40001", "\"P p\"", "");
+    db_conn_close(conn);
+    fake_postgres_end(&fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_may_not_be_created),
         cmocka_unit_test(test_unexpected_answer),
         cmocka_unit_test(test_each_table),
+        cmocka_unit_test(test_drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,16 @@ static void test_halt_has_advice(void **state)
             fail_msg("%s has no advice", rows[i].sqlstate);
 }
 
+static void test_codes_of_others_are_told_apart(void **state)
+{
+    (void)state;
+    assert_true(sqlstate_is("28P01"));
+    assert_true(sqlstate_is("XX000"));
+    static const char *const others[] = { "", "28P0", "28P010", "28p01", "slot_lost", "_FAIL" };
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        assert_false(sqlstate_is(others[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +128,7 @@ int main(void)
         cmocka_unit_test(test_rows_are_found),
         cmocka_unit_test(test_rows_are_in_order),
         cmocka_unit_test(test_halt_has_advice),
+        cmocka_unit_test(test_codes_of_others_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,6 +80,11 @@ static void a_command_of_two_words_is_found(void **state)
     assert_true(parse(WORDS("slot", "create", "--accept-gap"), &arguments, &err));
     assert_string_equal(arguments.command->sub_word, "create");
     assert_true(arguments.accept_gap);
+    assert_false(arguments.with_publication);
+    arguments_done(&arguments);
+    assert_true(parse(WORDS("slot", "drop", "--with-publication"), &arguments, &err));
+    assert_string_equal(arguments.command->sub_word, "drop");
+    assert_true(arguments.with_publication);
     arguments_done(&arguments);
 }
 
@@ -93,6 +98,8 @@ static void what_is_wrong_is_said(void **state)
         { { "slto" }, "unknown command slto; did you mean slot?" },
         { { "slot" }, "slot alone is not a command; see pqcdc --help" },
         { { "--accept-gap" }, "--accept-gap does not go with this command" },
+        { { "slot", "create", "--with-publication" },
+          "--with-publication does not go with this command" },
         { { "slot", "--config", "x" }, "slot alone is not a command; see pqcdc --help" },
         { { "help", "bogus" }, "unknown command bogus; see pqcdc --help" },
         { { "slot", "stats" }, "slot stats is not a command; see pqcdc --help" },

@@ -1,0 +1,227 @@
+#include "operator/farewell.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/cleanup.h"
+#include "kube/kube_object.h"
+#include "operator/objects.h"
+#include "operator/workload.h"
+
+enum { NOTE_MAX_BYTES = 2048, SOON_MS = 2000 };
+
+json_t *farewell_finalizers(const struct resource *resource, bool present)
+{
+    const json_t *all = kube_object_find(resource->object, "metadata.finalizers");
+    json_t *wanted = json_array();
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        json_t *one = json_array_get(all, i);
+        const char *name = json_string_value(one);
+        if (name == NULL || strcmp(name, RESOURCE_FINALIZER) != 0)
+            objects_append(wanted, json_incref(one));
+    }
+    if (present)
+        objects_append(wanted, json_string(RESOURCE_FINALIZER));
+    const char *version = kube_object_text(resource->object, "metadata.resourceVersion", "");
+    return objects_pack("{s:{s:o, s:s}}", "metadata", "finalizers", wanted, "resourceVersion",
+                        version);
+}
+
+/* PostgreSQL's quoting: the quote itself is doubled. */
+static void quote(struct buf *out, char mark, const char *text)
+{
+    buf_append_byte(out, mark);
+    for (; *text != '\0'; text++) {
+        if (*text == mark)
+            buf_append_byte(out, mark);
+        buf_append_byte(out, *text);
+    }
+    buf_append_byte(out, mark);
+}
+
+static void tell(json_t *events, const char *reason, const char *action, bool warning,
+                 const char *note)
+{
+    objects_append(events, objects_pack("{s:s, s:s, s:b, s:s}", "reason", reason, "action", action,
+                                        "warning", (int)warning, "note", note));
+}
+
+void farewell_tell_kept(const struct resource *resource, const char *reason, bool warning,
+                        const char *why, json_t *events)
+{
+    AUTO(struct buf, buf_done) note = buf_init(NOTE_MAX_BYTES);
+    buf_append_format(&note,
+                      "%s: replication slot and publication stay in database \"%s\" on %s, and "
+                      "the slot keeps WAL. To drop them: SELECT pg_drop_replication_slot(",
+                      why, resource->database, resource->host);
+    quote(&note, '\'', resource->slot);
+    buf_append_text(&note, "); DROP PUBLICATION ");
+    quote(&note, '"', resource->publication);
+    buf_append_byte(&note, ';');
+    tell(events, reason, "Delete", warning, buf_text(&note));
+}
+
+/* Reasons to let go without dropping. */
+
+static bool in_dying_namespace(const struct reconcile_seen *seen,
+                               const struct resource *resource UNUSED)
+{
+    return seen->namespace_terminating;
+}
+
+static bool is_of_another(const struct reconcile_seen *seen, const struct resource *resource UNUSED)
+{
+    return seen->twin != NULL;
+}
+
+static bool is_abandoned(const struct reconcile_seen *seen UNUSED, const struct resource *resource)
+{
+    return resource->abandoned;
+}
+
+static bool is_retained(const struct reconcile_seen *seen UNUSED, const struct resource *resource)
+{
+    return !resource->delete_slot;
+}
+
+static const struct way_out {
+    bool (*applies)(const struct reconcile_seen *seen, const struct resource *resource);
+    const char
+        *reason; /* of the event; NULL = the slot is another's: nobody is told how to drop it */
+    bool warning;
+    const char *why;
+} ways_out[] = {
+    { is_of_another, NULL, false, "" },
+    { in_dying_namespace, "SlotKept", true, "the namespace is being deleted" },
+    { is_abandoned, "SlotAbandoned", true, "given up by annotation " RESOURCE_ABANDON },
+    { is_retained, "SlotKept", false, "spec.deletionPolicy is Retain" },
+};
+
+static void let_go(const struct resource *resource, struct reconcile_plan *plan,
+                   struct farewell *out)
+{
+    plan->finalizers = farewell_finalizers(resource, false);
+    out->over = true;
+}
+
+static bool leave_early(const struct reconcile_seen *seen, const struct resource *resource,
+                        struct reconcile_plan *plan, struct farewell *out)
+{
+    for (size_t i = 0; i < COUNT_OF(ways_out); i++) {
+        const struct way_out *way = &ways_out[i];
+        if (!way->applies(seen, resource))
+            continue;
+        if (way->reason == NULL)
+            tell(plan->events, "SlotKept", "Delete", false,
+                 "slot and publication belong to an older Connector: they stay");
+        else
+            farewell_tell_kept(resource, way->reason, way->warning, way->why, plan->events);
+        let_go(resource, plan, out);
+        return true;
+    }
+    return false;
+}
+
+/* The Job. */
+
+static bool job_is(const json_t *job, const char *type)
+{
+    const json_t *all = kube_object_find(job, "status.conditions");
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *one = json_array_get(all, i);
+        if (strcmp(kube_object_text(one, "type", ""), type) == 0 &&
+            strcmp(kube_object_text(one, "status", ""), "True") == 0)
+            return true;
+    }
+    return false;
+}
+
+static void dropped(const struct resource *resource, struct reconcile_plan *plan,
+                    struct farewell *out)
+{
+    AUTO(struct buf, buf_done) note = buf_init(NOTE_MAX_BYTES);
+    buf_append_format(
+        &note, "dropped replication slot \"%s\" and publication \"%s\" of database \"%s\" on %s",
+        resource->slot, resource->publication, resource->database, resource->host);
+    tell(plan->events, "SlotDropped", "Delete", false, buf_text(&note));
+    let_go(resource, plan, out);
+}
+
+static void failed(const struct resource *resource, const char *why, const char *retry,
+                   struct farewell *out)
+{
+    (void)snprintf(
+        out->failed, sizeof(out->failed),
+        "slot \"%s\" was not dropped: %s; to try again: %s; to give the slot up: kubectl "
+        "annotate connector %s " RESOURCE_ABANDON "=true",
+        resource->slot, why, retry, resource->name);
+    (void)snprintf(out->waits, sizeof(out->waits), "%s", out->failed);
+}
+
+static void failed_job(const struct resource *resource, const char *why, struct farewell *out)
+{
+    char retry[RESOURCE_CHILD_SIZE * 2];
+    (void)snprintf(retry, sizeof(retry), "kubectl delete job %s", resource->drop);
+    failed(resource, why[0] != '\0' ? why : "its Job failed", retry, out);
+}
+
+static void follow_job(const struct reconcile_seen *seen, const struct resource *resource,
+                       struct reconcile_plan *plan, struct farewell *out)
+{
+    char why[WORKERS_TEXT_SIZE];
+    workers_read_drop(seen->pods, seen->now_us, why);
+    plan->again_ms = SOON_MS;
+    if (!workload_is_ours(resource, seen->job)) {
+        (void)snprintf(out->waits, sizeof(out->waits),
+                       "Job %s belongs to somebody else: it must go first", resource->drop);
+    } else if (job_is(seen->job, "Complete")) {
+        dropped(resource, plan, out);
+    } else if (job_is(seen->job, "Failed")) {
+        plan->again_ms = 0;
+        failed_job(resource, why, out);
+    } else {
+        (void)snprintf(out->waits, sizeof(out->waits), "Job %s drops slot \"%s\"%s%s",
+                       resource->drop, resource->slot, why[0] != '\0' ? ": " : "", why);
+    }
+}
+
+static void stop_and_drop(const struct reconcile_seen *seen, const struct resource *resource,
+                          const struct rendering *rendering, const struct workers *workers,
+                          struct reconcile_plan *plan, struct farewell *out)
+{
+    AUTO(json_t *, json_decrefp) wanted = workload_wanted(resource, seen->settings, rendering, 0);
+    workload_compare(resource, seen->children, wanted, plan->apply, plan->remove);
+    const json_t *deployment = objects_find(seen->children, "Deployment", resource->child);
+    plan->again_ms = SOON_MS;
+    if (workers->pods > 0 || kube_object_integer(deployment, "spec.replicas", 0) != 0) {
+        (void)snprintf(out->waits, sizeof(out->waits),
+                       "its workers stop, then slot \"%s\" is dropped", resource->slot);
+    } else if (seen->job == NULL) {
+        objects_append(plan->apply, workload_drop_job(resource, seen->settings, rendering));
+        (void)snprintf(out->waits, sizeof(out->waits), "Job %s drops slot \"%s\"", resource->drop,
+                       resource->slot);
+    } else {
+        follow_job(seen, resource, plan, out);
+    }
+}
+
+void farewell_plan(const struct reconcile_seen *seen, const struct resource *resource,
+                   const struct error *invalid, const struct workers *workers,
+                   struct reconcile_plan *plan, struct farewell *out_farewell)
+{
+    struct rendering rendering;
+    struct error err = ERROR_INIT;
+    *out_farewell = (struct farewell){ 0 };
+    if (leave_early(seen, resource, plan, out_farewell))
+        return;
+    if (invalid != NULL) {
+        failed(resource, invalid->text, "mend the resource", out_farewell);
+    } else if (!rendering_make(resource, seen->settings, &rendering, &err)) {
+        failed(resource, err.text, "mend the resource", out_farewell);
+    } else {
+        stop_and_drop(seen, resource, &rendering, workers, plan, out_farewell);
+        rendering_done(&rendering);
+    }
+}

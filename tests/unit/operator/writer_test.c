@@ -1,0 +1,294 @@
+#include "operator/writer.h"
+
+#include "kube/kube_object.h"
+#include "unit/kube/kube_scene.h"
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define OWN        "/apis/pqcdc.io/v1alpha1/namespaces/shop/connectors/orders"
+
+struct writing_scene {
+    struct scene *scene;
+    struct writer_options options;
+    json_t *connector;
+    struct writing *writing;
+    struct writer_result result;
+    char *versions; /* of what was written, with blanks behind each */
+    bool ended, may;
+    unsigned events;
+};
+
+static bool may_write(void *self)
+{
+    return ((struct writing_scene *)self)->may;
+}
+
+static void on_event(void *self, const json_t *connector, const json_t *event)
+{
+    struct writing_scene *scene = self;
+    assert_ptr_not_equal(connector, NULL);
+    assert_string_equal(kube_object_text(event, "reason", ""), "Known");
+    scene->events++;
+}
+
+static int setup(void **state)
+{
+    struct writing_scene *scene = memory_alloc(sizeof(*scene));
+    void *inner;
+    (void)scene_setup(&inner);
+    scene->scene = inner;
+    scene->may = true;
+    scene->options = (struct writer_options){
+        .client = scene->scene->client, .self = scene, .may_write = may_write, .on_event = on_event
+    };
+    scene->connector = kube_object_load(
+        slice_of("{\"metadata\":{\"name\":\"orders\",\"namespace\":\"shop\",\"uid\":\"u-1\"}}"));
+    *state = scene;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct writing_scene *scene = *state;
+    void *inner = scene->scene;
+    json_decref(scene->connector);
+    memory_free(scene->versions);
+    memory_free(scene);
+    return scene_teardown(&inner);
+}
+
+static json_t *json_of(const char *text)
+{
+    json_t *value = kube_object_load(slice_of(text));
+    assert_non_null(value);
+    return value;
+}
+
+static struct reconcile_plan plan_of(const char *apply, const char *remove)
+{
+    return (struct reconcile_plan){ .apply = json_of(apply),
+                                    .remove = json_of(remove),
+                                    .pod_patches = json_array(),
+                                    .events = json_array() };
+}
+
+static void on_done(void *self, const struct writer_result *result)
+{
+    struct writing_scene *scene = self;
+    size_t i;
+    const json_t *object;
+    assert_false(scene->ended);
+    scene->ended = true;
+    scene->result = *result;
+    scene->versions = memory_text("");
+    json_array_foreach(result->written, i, object)
+    {
+        AUTO(char *, memory_free_p) before = scene->versions;
+        scene->versions =
+            text_format("%s%s ", before, kube_object_text(object, "metadata.resourceVersion", ""));
+    }
+}
+
+static void start(struct writing_scene *scene, struct reconcile_plan *plan)
+{
+    scene->ended = false;
+    memory_free(TAKE(scene->versions));
+    scene->writing = writer_start(&scene->options, scene->connector, plan, on_done, scene);
+    assert_null(plan->apply); /* it is taken over */
+}
+
+static void run(struct writing_scene *scene, struct reconcile_plan *plan)
+{
+    start(scene, plan);
+    assert_false(scene->ended); /* not from inside */
+    scene_until(scene->scene, scene->ended);
+}
+
+static void answer(struct writing_scene *scene, const char *match, unsigned status,
+                   const char *body)
+{
+    fake_api_push(&scene->scene->api,
+                  (struct fake_answer){ .match = match, .status = status, .body = body });
+}
+
+static void expect_request(struct writing_scene *scene, unsigned at, const char *line,
+                           const char *type, const char *body)
+{
+    const struct fake_request *request = fake_api_seen(&scene->scene->api, at);
+    assert_string_equal(request->line, line);
+    assert_string_equal(request->content_type, type);
+    AUTO(json_t *, json_decrefp) seen = json_of(request->body);
+    AUTO(json_t *, json_decrefp) wanted = json_of(body);
+    if (!json_equal(seen, wanted))
+        fail_msg("%s", request->body);
+}
+
+#define CONFIG_MAP                                                                                 \
+    "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"pqcdc-orders\"},"      \
+    "\"data\":{\"a\":\"b\"}}"
+#define APPLY "application/apply-patch+yaml"
+#define MERGE "application/merge-patch+json"
+
+static void a_whole_plan_in_its_order(void **state)
+{
+    struct writing_scene *scene = *state;
+    struct reconcile_plan plan =
+        plan_of("[" CONFIG_MAP "]", "[{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"name\":\"s\","
+                                    "\"uid\":\"u-9\"}]");
+    json_decref(plan.pod_patches);
+    plan.pod_patches = json_of("[{\"name\":\"p\",\"labels\":{\"l\":null}}]");
+    plan.status = json_of("{\"observedGeneration\":3}");
+    json_decref(plan.events);
+    plan.events = json_of("[{\"reason\":\"Known\",\"note\":\"n\"}]");
+    plan.finalizers = json_of("{\"metadata\":{\"finalizers\":[],\"resourceVersion\":\"5\"}}");
+    answer(scene, "PATCH", 200, "{\"metadata\":{\"resourceVersion\":\"11\"}}");
+    answer(scene, "DELETE", 200, "{\"metadata\":{\"resourceVersion\":\"12\"}}");
+    answer(scene, "PATCH", 200, "{\"metadata\":{\"resourceVersion\":\"13\"}}");
+    answer(scene, "PATCH", 200, "{\"metadata\":{\"resourceVersion\":\"14\"}}");
+    answer(scene, "PATCH", 200, "{\"metadata\":{\"resourceVersion\":\"15\"}}");
+    run(scene, &plan);
+    assert_int_equal(scene->result.end, WRITER_DONE);
+    assert_int_equal(scene->result.writes, 5);
+    assert_string_equal(scene->versions, "11 13 14 15 "); /* what was deleted is not waited for */
+    assert_int_equal(scene->events, 1);
+    expect_request(scene, 0,
+                   "PATCH /api/v1/namespaces/shop/configmaps/pqcdc-orders"
+                   "?fieldManager=pqcdc-operator&force=true",
+                   APPLY, CONFIG_MAP);
+    expect_request(scene, 1, "DELETE /api/v1/namespaces/shop/services/s", "application/json",
+                   "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"propagationPolicy\":"
+                   "\"Background\",\"preconditions\":{\"uid\":\"u-9\"}}");
+    expect_request(scene, 2, "PATCH /api/v1/namespaces/shop/pods/p?fieldManager=pqcdc-operator",
+                   MERGE, "{\"metadata\":{\"labels\":{\"l\":null}}}");
+    expect_request(scene, 3, "PATCH " OWN "/status?fieldManager=pqcdc-operator-status&force=true",
+                   APPLY,
+                   "{\"apiVersion\":\"pqcdc.io/v1alpha1\",\"kind\":\"Connector\",\"metadata\":{"
+                   "\"name\":\"orders\",\"namespace\":\"shop\",\"uid\":\"u-1\"},\"status\":{"
+                   "\"observedGeneration\":3}}");
+    expect_request(scene, 4, "PATCH " OWN "?fieldManager=pqcdc-operator", MERGE,
+                   "{\"metadata\":{\"finalizers\":[],\"resourceVersion\":\"5\"}}");
+}
+
+static void our_finalizer_comes_first(void **state)
+{
+    struct writing_scene *scene = *state;
+    struct reconcile_plan plan = plan_of("[" CONFIG_MAP "]", "[]");
+    plan.finalizers = json_of("{\"metadata\":{\"finalizers\":[\"other\",\"pqcdc.io/slot\"]}}");
+    fake_api_push(&scene->scene->api, (struct fake_answer){ .match = "PATCH", .times = 2 });
+    run(scene, &plan);
+    assert_int_equal(scene->result.end, WRITER_DONE);
+    assert_non_null(strstr(fake_api_seen(&scene->scene->api, 0)->line, "/connectors/orders?"));
+    assert_non_null(strstr(fake_api_seen(&scene->scene->api, 1)->line, "/configmaps/"));
+}
+
+static void an_empty_plan_needs_nothing(void **state)
+{
+    struct writing_scene *scene = *state;
+    struct reconcile_plan plan = plan_of("[]", "[]");
+    assert_false(writer_is_needed(&plan));
+    run(scene, &plan);
+    assert_int_equal(scene->result.end, WRITER_DONE);
+    assert_int_equal(fake_api_count(&scene->scene->api), 0);
+}
+
+static void the_first_failure_ends_it(void **state)
+{
+    struct writing_scene *scene = *state;
+    static const struct {
+        unsigned status;
+        enum writer_end end;
+        bool is_news;
+    } rows[] = {
+        { 422, WRITER_REFUSED, true }, { 400, WRITER_REFUSED, true }, { 403, WRITER_FAILED, true },
+        { 404, WRITER_FAILED, true },  { 409, WRITER_FAILED, false }, { 500, WRITER_FAILED, true },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct reconcile_plan plan = plan_of("[" CONFIG_MAP "," CONFIG_MAP "]", "[]");
+        plan.status = json_of("{}");
+        answer(scene, "PATCH", rows[i].status, "{\"message\":\"because\"}");
+        run(scene, &plan);
+        assert_int_equal(scene->result.end, rows[i].end);
+        assert_int_equal(scene->result.is_news, rows[i].is_news);
+        assert_non_null(strstr(scene->result.err.text, "because"));
+        assert_int_equal(scene->result.writes, 0);
+        assert_int_equal(fake_api_count(&scene->scene->api), i + 1);
+    }
+}
+
+#define MONITOR                                                                                    \
+    "{\"apiVersion\":\"monitoring.coreos.com/v1\",\"kind\":\"PodMonitor\","                        \
+    "\"metadata\":{\"name\":\"pqcdc-orders\"}}"
+
+static void what_the_cluster_does_not_know_keeps_nothing_else_up(void **state)
+{
+    struct writing_scene *scene = *state;
+    struct reconcile_plan plan = plan_of("[" MONITOR "," CONFIG_MAP "]", "[]");
+    plan.status = json_of("{}");
+    json_decref(plan.events);
+    plan.events = json_of("[{\"reason\":\"Known\"}]");
+    answer(scene, "PATCH /apis/monitoring.coreos.com/v1/", 404, "{\"message\":\"because\"}");
+    answer(scene, "PATCH /api/v1/namespaces/shop/configmaps/", 200, "{}");
+    run(scene, &plan);
+    assert_int_equal(scene->result.end, WRITER_FAILED);
+    assert_true(scene->result.is_news);
+    assert_int_equal(scene->result.writes, 1);
+    assert_int_equal(scene->events, 0); /* the plan that tells of it comes next */
+    assert_int_equal(fake_api_count(&scene->scene->api), 2);
+}
+
+static void what_is_gone_is_as_good(void **state)
+{
+    struct writing_scene *scene = *state;
+    static const char *const row = "[{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"name\":\"s\"}]";
+    static const unsigned statuses[] = { 404, 409 };
+    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+        struct reconcile_plan plan = plan_of("[]", row);
+        plan.status = json_of("{}");
+        answer(scene, "DELETE", statuses[i], "{}");
+        answer(scene, "PATCH", 404, "{}"); /* the Connector too */
+        run(scene, &plan);
+        assert_int_equal(scene->result.end, WRITER_DONE);
+        assert_int_equal(scene->result.writes, 0);
+    }
+}
+
+static void who_may_not_write_any_more_stops(void **state)
+{
+    struct writing_scene *scene = *state;
+    struct reconcile_plan plan = plan_of("[" CONFIG_MAP "]", "[]");
+    scene->may = false;
+    run(scene, &plan);
+    assert_int_equal(scene->result.end, WRITER_STOPPED);
+    assert_int_equal(fake_api_count(&scene->scene->api), 0);
+}
+
+static void a_cancelled_one_says_nothing(void **state)
+{
+    struct writing_scene *scene = *state;
+    struct reconcile_plan plan = plan_of("[" CONFIG_MAP "]", "[]");
+    fake_api_push(&scene->scene->api,
+                  (struct fake_answer){ .match = "PATCH", .manner = FAKE_SILENT });
+    start(scene, &plan);
+    scene_until(scene->scene, fake_api_count(&scene->scene->api) == 1);
+    writer_cancel(scene->writing);
+    writer_cancel(NULL);
+    assert_false(scene->ended);
+    plan = plan_of("[" CONFIG_MAP "]", "[]");
+    start(scene, &plan); /* before its first turn */
+    writer_cancel(scene->writing);
+    assert_false(scene->ended);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_whole_plan_in_its_order),
+        TEST(our_finalizer_comes_first),
+        TEST(an_empty_plan_needs_nothing),
+        TEST(the_first_failure_ends_it),
+        TEST(what_the_cluster_does_not_know_keeps_nothing_else_up),
+        TEST(what_is_gone_is_as_good),
+        TEST(who_may_not_write_any_more_stops),
+        TEST(a_cancelled_one_says_nothing),
+    };
+    return cmocka_run_group_tests(tests, scene_group, NULL);
+}
