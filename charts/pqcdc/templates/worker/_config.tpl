@@ -1,0 +1,60 @@
+{{/* {sources, path, value: {path | secretRef | configMapRef}}: the file that it is; a reference is kept in
+     sources, from which the volume is made. */}}
+{{- define "pqcdc.fileOf" -}}
+{{- if hasKey .value "path" -}}
+{{ .value.path }}
+{{- else -}}
+{{- $_ := set .sources .path .value -}}
+/var/run/secrets/pqcdc/{{ .path }}
+{{- end }}
+{{- end }}
+
+{{/* The worker's configuration, and sources: what becomes files beside it. */}}
+{{- define "pqcdc.workerConfig" -}}
+{{- $worker := .Values.worker -}}
+{{- $sources := dict -}}
+{{- $own := dict
+  "cdc" (dict "onHalt" "wait")
+  "election" (dict "mode" "lease")
+  "format" (gt (int $worker.replicaCount) 1 | ternary (dict "headers" (list "pos")) dict)
+-}}
+{{- $config := mergeOverwrite $own (deepCopy $worker.config) -}}
+{{- $cdc := $config.cdc -}}
+{{- with $cdc.password -}}
+{{- $_ := set $cdc "passwordFile" (include "pqcdc.fileOf" (dict "sources" $sources "path" "cdc.password" "value" .)) -}}
+{{- $_ := unset $cdc "password" -}}
+{{- end -}}
+{{- range $key := list "sslRootCert" "sslCert" "sslKey" -}}
+{{- with index $cdc $key -}}
+{{- $_ := set $cdc $key (include "pqcdc.fileOf" (dict "sources" $sources "path" (printf "cdc.%s" $key) "value" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- $files := default dict $config.kafka.propertyFiles -}}
+{{- range $property, $file := $files -}}
+{{- $path := printf "kafka.propertyFiles.%s" $property -}}
+{{- $_ := set $files $property (include "pqcdc.fileOf" (dict "sources" $sources "path" $path "value" $file)) -}}
+{{- end -}}
+{{- $_ := set $cdc "metric" (dict "port" (int $worker.httpPort)) -}}
+{{- $_ := set $config.election "leaseName" (include "pqcdc.leaseName" .) -}}
+{{- dict "config" $config "sources" $sources | toYaml }}
+{{- end }}
+
+{{- define "pqcdc.leaseName" -}}
+{{- default (include "pqcdc.componentName" (dict "root" . "component" "worker")) .Values.worker.leaseName }}
+{{- end }}
+
+{{/* The sources of the volume, one a file. The mode is what libpq asks of a client's key. */}}
+{{- define "pqcdc.credentials" -}}
+name: credentials
+projected:
+  defaultMode: 0440
+  sources:
+    {{- range $path, $source := . }}
+    {{- $ref := default $source.configMapRef $source.secretRef }}
+    - {{ ternary "secret" "configMap" (hasKey $source "secretRef") }}:
+        name: {{ $ref.name }}
+        items:
+          - key: {{ $ref.key | quote }}
+            path: {{ $path | quote }}
+    {{- end }}
+{{- end }}
