@@ -1,0 +1,42 @@
+# The image of pqcdc and pqcdc-operator: the programs, the shared libraries that they need, certificates of
+# authorities, and nothing that could start anything else. scripts/image builds it without any registry of
+# images; elsewhere `docker build .` does.
+ARG BASE=docker.io/library/debian:trixie-slim
+FROM ${BASE} AS build
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        ca-certificates cmake gcc libc6-dev libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev libpq-dev \
+        librdkafka-dev libyaml-dev ninja-build pkg-config \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+COPY CMakeLists.txt ./
+COPY cmake cmake
+COPY docs docs
+COPY examples examples
+COPY include include
+COPY src src
+# Equal sources give equal programs: no path and no time of the build is in them.
+RUN cmake -S . -B /build -G Ninja -DTESTS=OFF -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib \
+        -DCMAKE_C_FLAGS="-ffile-prefix-map=/source=. -ffile-prefix-map=/build=build" \
+    && cmake --build /build \
+    && DESTDIR=/installed cmake --install /build --strip
+COPY LICENSE ./
+COPY image image
+ARG SOURCE_DATE_EPOCH=0
+ARG REVISION=unknown
+RUN bash image/root.sh /installed /image && bash image/sbom.sh /image
+
+FROM scratch
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+LABEL org.opencontainers.image.title="pqcdc" \
+      org.opencontainers.image.description="Change data capture from PostgreSQL to Kafka" \
+      org.opencontainers.image.vendor="The pqcdc authors" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+COPY --from=build /image/ /
+USER 65532:65532
+ENTRYPOINT ["/usr/bin/pqcdc"]

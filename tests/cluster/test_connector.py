@@ -1,0 +1,158 @@
+"""What a Connector can be told, and what it says."""
+
+import pytest
+
+from lab.cluster import within
+from lab.waiting import wait_until
+
+
+@pytest.fixture
+def role(line):
+    """A role that must log in; its password is first."""
+    scenario = line.scenario
+    name = f"{scenario.name}_role"
+    scenario.execute(
+        "do $$ begin create role password_required; exception when duplicate_object then null; end $$"
+    )
+    scenario.execute(f"create role {name} login superuser replication password 'first' in role password_required")
+    yield name
+    scenario.execute(f"drop role {name}")
+
+
+def with_secret(role: str) -> dict:
+    return {"username": role, "password": {"secretRef": {"name": "db", "key": "password"}}}
+
+
+def test_it_is_paused_and_goes_on(connector, line, acquit):
+    connector.start()
+    with line.writers(largest=200, pause=0.01):
+        connector.wait_delivery()
+        connector.patch(paused=True)
+        connector.wait_condition("Ready", "False", "Paused")
+        connector.pods.wait_ready(0)
+        connector.patch(paused=False)
+        connector.wait_condition("Ready", "True")
+        connector.wait_delivery()
+    connector.settle()
+    acquit(line)
+
+
+def test_the_leaders_pod_is_known_by_its_label(connector):
+    leader = connector.start()
+    connector.wait_condition("LeaderElected", "True")
+
+    def labelled() -> bool:
+        pods = connector.space.list("pods", f"{connector.pods.selector},pqcdc.io/role=leader")
+        return [pod["metadata"]["name"] for pod in pods] == [leader]
+
+    wait_until(labelled, "the leader's pod has its label", 60, interval=0.2)
+    costs = {
+        pod["metadata"]["name"]: pod["metadata"]["annotations"].get("controller.kubernetes.io/pod-deletion-cost")
+        for pod in connector.pods.all()
+    }
+    assert int(costs.pop(leader)) > max(int(cost or 0) for cost in costs.values())
+
+
+def test_a_password_is_rotated(connector, line, role, acquit):
+    """Nothing is restarted: the worker reads the file again when it connects."""
+    connector.space.secret("db", password="first")
+    connector.start(cdc=with_secret(role))
+    before = connector.pods.names()
+    with line.writers(largest=200, pause=0.01):
+        connector.wait_delivery()
+        line.scenario.execute(f"alter role {role} password 'second'")
+        connector.space.secret("db", password="second")
+        line.terminate_walsender()
+        connector.wait_delivery()
+    connector.settle()
+    acquit(line)
+    assert connector.pods.names() == before
+    assert connector.pods.restarts() == 0
+
+
+@pytest.mark.xfail(strict=True, reason="no replica leads that cannot see the slot, and /status does not say why")
+def test_a_wrong_password_is_said_and_mended(connector, line, role):
+    connector.space.secret("db", password="wrong")
+    connector.changes = {"cdc": with_secret(role)}
+    connector.write()
+    condition = connector.wait_condition("Degraded", "True")
+    assert "password" in condition["message"], condition
+    assert connector.conditions()["Ready"]["status"] == "False"
+    error = connector.space.get("connector", connector.name)["status"]["lastError"]
+    assert error["sqlState"] == "28P01"
+    before = connector.pods.names()
+    connector.space.secret("db", password="first")
+    connector.wait_condition("Ready", "True", timeout=120)
+    connector.wait_condition("Degraded", "False")
+    assert connector.pods.names() == before
+    assert connector.pods.restarts() == 0
+
+
+@pytest.mark.xfail(strict=True, reason="a pod whose volume cannot be made says ContainerCreating: only its events say why")
+def test_a_missing_secret_is_said_and_mended(connector, role):
+    connector.changes = {"cdc": with_secret(role)}
+    connector.write()
+    condition = connector.wait_condition("Degraded", "True")
+    assert "db" in condition["message"], condition
+    connector.space.secret("db", password="first")
+    connector.wait_condition("Ready", "True", timeout=150)
+
+
+def test_a_missing_table_is_said_and_mended(connector, line):
+    scenario = line.scenario
+    late = f"{scenario.name}_late"
+    connector.changes = {
+        "cdc": {
+            "publication": {"name": late, "tables": [{"name": "late"}]},
+            "slot": {"name": late},  # made after the publication: it must not be older
+        },
+        "kafka": {"tableTopicMapping": {"public.late": line.topic}},
+    }
+    connector.write()
+    condition = connector.wait_condition("Degraded", "True")
+    assert "late" in condition["message"], condition
+    before = connector.pods.names()
+    scenario.execute("create table late (id int primary key)")
+    connector.wait_condition("Ready", "True", timeout=120)
+    assert connector.pods.names() == before
+    assert connector.pods.restarts() == 0
+
+
+def test_deleted_it_leaves_the_slot(connector, line):
+    connector.start()
+    connector.space.kubectl("delete", f"connector/{connector.name}", within(60))
+    connector.pods.wait_ready(0)
+    assert line.scenario.slot_row()
+
+
+def test_deleted_it_takes_the_slot_along_when_told_so(connector, line):
+    connector.spec = {"deletionPolicy": "Delete"}
+    connector.start()
+    connector.space.kubectl("delete", f"connector/{connector.name}", within(120))
+    assert not line.scenario.slot_row()
+    connector.pods.wait_ready(0)
+
+
+def test_its_deletion_is_given_up_when_told_so(connector, line, postgres, postgres_back):
+    connector.spec = {"deletionPolicy": "Delete"}
+    connector.start()
+    postgres.stop()
+    connector.space.kubectl("delete", f"connector/{connector.name}", "--wait=false")
+    connector.wait_condition("Ready", "False", "Deleting")
+    connector.space.kubectl("annotate", f"connector/{connector.name}", "pqcdc.io/abandon-slot=true")
+    connector.space.kubectl("wait", "--for=delete", f"connector/{connector.name}", within(90))
+    postgres.start()
+    assert line.scenario.slot_row()
+
+
+def test_two_on_one_slot(connector, operator, line, files):
+    """The younger one stands back, and says so."""
+    connector.start()
+    twin = type(connector)(connector.space, line, files, "twin")
+    twin.write()
+    condition = twin.wait_condition("Degraded", "True", "DuplicateSlot")
+    assert connector.name in condition["message"]
+    assert not twin.pods.names()
+    connector.wait_condition("Ready", "True")
+    connector.space.kubectl("delete", f"connector/{connector.name}", within(60))
+    twin.wait_condition("Ready", "True", timeout=150)

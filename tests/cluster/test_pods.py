@@ -1,0 +1,127 @@
+"""What happens to pods, while there is load: nothing is lost, and order stays."""
+
+import subprocess
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from lab.cluster import NODE, within
+from lab.waiting import wait_until
+
+PAUSE = 0.01  # between two transactions of a writer: the machine has more to do
+
+
+@pytest.fixture
+def under_load(fleet, line, acquit):
+    """with under_load(): writers write, and something arrives before and after; then all is judged."""
+    @contextmanager
+    def load():
+        with line.writers(largest=200, pause=PAUSE):
+            fleet.wait_delivery()
+            yield
+            fleet.wait_delivery()
+        fleet.settle()
+        acquit(line)
+
+    return load
+
+
+def test_the_leaders_pod_is_deleted(fleet, under_load, say):
+    leader = fleet.start()
+    with under_load():
+        with fleet.takeover(say):
+            fleet.space.kubectl("delete", "pod", leader, "--wait=false")
+        assert fleet.pods.wait_leader() != leader
+        fleet.pods.wait_ready(2)
+
+
+def test_the_leaders_process_is_killed(fleet, under_load, say):
+    leader = fleet.start()
+    with under_load():
+        with fleet.takeover(say):
+            fleet.pods.kill(leader)
+        assert fleet.pods.wait_leader(other_than=leader) != leader
+        wait_until(lambda: fleet.pods.restarts() == 1, "the container is started again")
+        fleet.pods.wait_ready(2)
+
+
+def test_a_rollout_is_restarted(fleet, under_load):
+    fleet.start()
+    before = fleet.pods.names()
+    with under_load():
+        fleet.restart()
+        fleet.wait_rolled()
+    assert not before & fleet.pods.names()
+
+
+def test_it_is_scaled(fleet, under_load):
+    fleet.start()
+    with under_load():
+        fleet.scale(1)
+        fleet.pods.wait_ready(1)
+        fleet.wait_delivery()
+        fleet.scale(3)
+        fleet.pods.wait_ready(3)
+        fleet.scale(0)
+        fleet.pods.wait_ready(0)
+        fleet.scale(2)
+        fleet.pods.wait_ready(2)
+
+
+def test_the_node_is_drained(fleet, under_load):
+    """The node is the only one, so that it must take pods again while it is drained."""
+    fleet.start()
+    before = fleet.pods.names()
+    with under_load():
+        errors: list[Exception] = []
+        drain = threading.Thread(target=drain_node, args=(fleet, errors))
+        drain.start()
+        try:
+            wait_until(lambda: is_cordoned(fleet), "the node is cordoned")
+            fleet.space.cluster.kubectl("uncordon", NODE)
+            drain.join()
+        finally:
+            fleet.space.cluster.kubectl("uncordon", NODE)
+        assert not errors, errors
+        fleet.pods.wait_ready(2)
+    assert not before & fleet.pods.names()
+
+
+def drain_node(fleet, errors: list[Exception]) -> None:
+    try:
+        fleet.space.cluster.kubectl(
+            "drain", NODE, f"--pod-selector={fleet.pods.selector}", "--delete-emptydir-data", within(120)
+        )
+    except (RuntimeError, subprocess.SubprocessError) as error:
+        errors.append(error)
+
+
+def is_cordoned(fleet) -> bool:
+    node = fleet.space.get("node", NODE)
+    return node["spec"].get("unschedulable", False)
+
+
+def test_the_configuration_changes(fleet, under_load):
+    """Pods are replaced, one after the other, and a standby stays."""
+    fleet.start()
+    before = fleet.pods.names()
+    with under_load():
+        fleet.configure(kafka={"compression": "lz4"})
+        wait_until(lambda: not before & fleet.pods.names(), "no pod of before is left", timeout=120, interval=0.2)
+        fleet.wait_rolled()
+
+
+def test_the_image_changes(fleet, under_load, image):
+    fleet.start()
+    other = fleet.space.cluster.tag(image, "other")
+    with under_load():
+        fleet.set_image(other)
+        wait_until(lambda: images(fleet) == {other}, "all pods have the other image", timeout=120, interval=0.2)
+        fleet.wait_rolled()
+
+
+def images(fleet) -> set[str]:
+    """Of the pods, as their full names."""
+    names = {container["image"] for pod in fleet.pods.all() for container in pod["spec"]["containers"]}
+    return {name if "/" in name else f"docker.io/library/{name}" for name in names}

@@ -1,0 +1,156 @@
+"""What is in the image, and what is not."""
+
+import hashlib
+import json
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.image import Image, build_image
+
+MB = 1_000_000
+SBOM = "/usr/share/sbom/pqcdc.spdx.json"
+
+
+@pytest.fixture(scope="session")
+def image() -> Image:
+    return build_image()
+
+
+@pytest.fixture(scope="session")
+def root(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = image.unpack(tmp_path_factory.mktemp("image"))
+    directory.chmod(0o755)  # its user must be able to enter it
+    return directory
+
+
+@pytest.fixture(scope="session")
+def sbom(root: Path) -> dict:
+    return json.loads((root / SBOM[1:]).read_text())
+
+
+def programs(image: Image) -> list[str]:
+    return [path for path in image.files() if path.startswith("/usr/bin/")]
+
+
+def test_it_is_small(image: Image):
+    assert sum(member.size for member in image.files().values()) <= 40 * MB
+
+
+def test_it_has_nothing_to_start_but_the_programs(image: Image):
+    """No shell, no package manager: of what can be executed only the programs, the loader and libraries."""
+    found = {path for path, member in image.files().items() if member.mode & 0o111}
+    libraries = {path for path in found if re.fullmatch(r"/usr/lib/[^/]+/(ld-linux-|lib)[^/]*\.so[^/]*", path)}
+    assert found - libraries <= {"/usr/bin/pqcdc", "/usr/bin/pqcdc-operator"}
+    assert "/usr/bin/pqcdc" in found
+
+
+def test_it_runs_as_a_numeric_user(image: Image, root: Path):
+    assert image.config["User"] == "65532:65532"
+    assert "pqcdc:x:65532:65532:" in (root / "etc/passwd").read_text()
+    assert image.config["Entrypoint"] == ["/usr/bin/pqcdc"]
+    assert "Cmd" not in image.config
+
+
+def test_nothing_in_it_can_be_changed_by_its_user(image: Image):
+    for path, member in image.members.items():
+        assert (member.uid, member.gid) == (0, 0), path
+        assert member.issym() or not member.mode & 0o022, path
+        assert not member.mode & (stat.S_ISUID | stat.S_ISGID), path
+
+
+def test_its_labels_say_what_it_is(image: Image, root: Path):
+    labels = image.config["Labels"]
+    prefix = "org.opencontainers.image."
+    assert {name.removeprefix(prefix) for name in labels} == {
+        "title",
+        "description",
+        "vendor",
+        "licenses",
+        "version",
+        "revision",
+        "created",
+    }
+    assert labels[f"{prefix}version"] == version_of(root, "/usr/bin/pqcdc")
+    assert re.fullmatch(r"[0-9a-f]{40}", labels[f"{prefix}revision"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", labels[f"{prefix}created"])
+
+
+def version_of(root: Path, program: str) -> str:
+    """As the program says from within the image, and as its user."""
+    done = subprocess.run(
+        [program, "--version"],
+        text=True,
+        capture_output=True,
+        check=True,
+        env={},
+        preexec_fn=lambda: enter(root),
+    )
+    return done.stdout.split()[1]
+
+
+def enter(root: Path) -> None:
+    os.chroot(root)
+    os.chdir("/")
+    os.setgroups([])
+    os.setgid(65532)
+    os.setuid(65532)
+
+
+def test_the_programs_run_in_it(image: Image, root: Path):
+    versions = {version_of(root, program) for program in programs(image)}
+    assert len(versions) == 1
+
+
+def test_every_file_is_in_the_bill_of_materials(image: Image, root: Path, sbom: dict):
+    listed = {file["fileName"].removeprefix("."): file["checksums"] for file in sbom["files"]}
+    assert listed.keys() == image.files().keys() - {SBOM}
+    for path, checksums in listed.items():
+        content = (root / path[1:]).read_bytes()
+        assert {each["algorithm"]: each["checksumValue"] for each in checksums} == {
+            "SHA1": hashlib.sha1(content).hexdigest(),
+            "SHA256": hashlib.sha256(content).hexdigest(),
+        }, path
+
+
+def test_the_bill_of_materials_has_the_packages_of_the_files_and_no_other(sbom: dict):
+    packages = {package["SPDXID"]: package for package in sbom["packages"]}
+    contained = [r for r in sbom["relationships"] if r["relationshipType"] == "CONTAINS"]
+    assert {r["spdxElementId"] for r in contained} == packages.keys()
+    assert sorted(r["relatedSpdxElement"] for r in contained) == sorted(f["SPDXID"] for f in sbom["files"])
+    names = {package["name"] for package in packages.values()}
+    assert {"pqcdc", "libc6", "libpq5", "librdkafka1", "ca-certificates"} <= names
+    for package in packages.values():
+        assert package["versionInfo"] and package["supplier"], package["name"]
+        debian = package["name"] != "pqcdc"
+        assert debian == any(r["referenceType"] == "purl" for r in package.get("externalRefs", []))
+
+
+def test_the_bill_of_materials_is_spdx(sbom: dict):
+    assert sbom["spdxVersion"] == "SPDX-2.3"
+    identifiers = [each["SPDXID"] for each in [sbom, *sbom["packages"], *sbom["files"]]]
+    assert len(identifiers) == len(set(identifiers))
+    assert all(re.fullmatch(r"SPDXRef-[a-zA-Z0-9.-]+", each) for each in identifiers)
+    known = set(identifiers)
+    for relationship in sbom["relationships"]:
+        assert {relationship["spdxElementId"], relationship["relatedSpdxElement"]} <= known
+
+
+def test_authorities_are_debians(root: Path):
+    """Those that the machine trusts besides are not in it."""
+    bundle = (root / "etc/ssl/certs/ca-certificates.crt").read_text()
+    assert bundle.count("BEGIN CERTIFICATE") > 100
+    for local in Path("/usr/local/share/ca-certificates").glob("*.crt"):
+        assert local.read_text().strip() not in bundle, local.name
+    assert (root / "usr/lib/ssl/cert.pem").is_symlink()
+
+
+def test_it_is_the_same_when_it_is_built_again(image: Image, full: bool):
+    if not full:
+        pytest.skip("takes a build: --full")
+    before = image.digest()
+    assert build_image("--rebuild").digest() == before
