@@ -28,7 +28,7 @@ def names(scenario):
 def test_standby_is_healthy_and_says_who_reads(scenario, pair):
     active, standby = pair
     assert standby.status()["role"] == "passive"
-    assert standby.get("/readyz")[0] == 200
+    standby.wait(lambda: standby.get("/readyz")[0] == 200, "it is ready")
     assert standby.status()["slot"]["activePID"] == scenario.slot_row()["active_pid"]
     said = standby.find_log("slot_busy")
     assert str(scenario.slot_row()["active_pid"]) in said["error"]

@@ -62,10 +62,20 @@ class Peer:
                 said = self._damaged(message)
                 client.sendall(said)
                 if isinstance(said, Hangup):
+                    self._hang_up(client)
                     break
         for one in (client, server):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+
+    @staticmethod
+    def _hang_up(client: socket.socket) -> None:
+        """Reads on until the client goes: a connection that is closed over unread bytes is reset, and a reset
+        overtakes what was said."""
+        client.shutdown(socket.SHUT_WR)
+        client.settimeout(5)
+        while client.recv(65536):
+            pass
 
     def _damaged(self, message: bytes) -> bytes:
         mood = self.mood
