@@ -23,7 +23,9 @@ struct reconcile_seen {
     const json_t *reports;  /* {pod name: {"body": /status as JSON} or {"error": text}}; a pod that
                                has not been asked has none */
     const json_t *job;      /* the Job that drops the slot */
-    const json_t *twin;     /* an older Connector with the same resource_slot_key() */
+    const json_t *twin;     /* an older Connector with the same resource_slot_key(); one of the same
+                               namespace stops this one, one of another only when it was not
+                               admitted before; no slot is dropped that has a twin */
     bool namespace_terminating;
     int64_t now_us;              /* wall clock */
     const struct error *failure; /* why the last plan was not carried out; shows as ApplyFailed */

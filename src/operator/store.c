@@ -424,19 +424,31 @@ const json_t *store_job(const struct store *store, const char *key)
     return entry != NULL ? entry->job : NULL;
 }
 
+static bool is_beside(const json_t *a, const json_t *b)
+{
+    return strcmp(kube_object_text(a, "metadata.namespace", ""),
+                  kube_object_text(b, "metadata.namespace", "")) == 0;
+}
+
 const json_t *store_twin(const struct store *store, const char *key)
 {
     const struct entry *of = find(store, key);
-    const json_t *oldest = of != NULL ? of->connector : NULL;
+    const json_t *self = of != NULL ? of->connector : NULL;
+    const json_t *beside = self, *elsewhere = self;
     size_t cursor = 0;
     struct entry *chain = NULL;
-    if (oldest == NULL || of->slot[0] == '\0')
+    if (self == NULL || of->slot[0] == '\0')
         return NULL;
-    for (const struct entry *entry; (entry = next(store, &cursor, &chain)) != NULL;)
-        if (entry->connector != NULL && strcmp(entry->slot, of->slot) == 0 &&
-            resource_is_older(entry->connector, oldest))
-            oldest = entry->connector;
-    return oldest != of->connector ? oldest : NULL;
+    for (const struct entry *entry; (entry = next(store, &cursor, &chain)) != NULL;) {
+        if (entry->connector == NULL || strcmp(entry->slot, of->slot) != 0)
+            continue;
+        const json_t **oldest = is_beside(entry->connector, self) ? &beside : &elsewhere;
+        if (resource_is_older(entry->connector, *oldest))
+            *oldest = entry->connector;
+    }
+    if (beside != self)
+        return beside;
+    return elsewhere != self ? elsewhere : NULL;
 }
 
 static json_t *values_of(json_t *objects)

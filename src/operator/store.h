@@ -49,7 +49,8 @@ const json_t *store_connector(const struct store *store, const char *key);
 const json_t *store_object(const struct store *store, const char *key, const char *kind,
                            const char *name); /* of it or of what belongs to it */
 const json_t *store_job(const struct store *store, const char *key);
-/* The oldest of the Connectors that name the same slot, when it is another one. */
+/* The oldest of the Connectors that name the same slot, when it is another one: of the same
+ * namespace, else of the others. */
 const json_t *store_twin(const struct store *store, const char *key);
 /* New arrays of the objects: json_decref() them. */
 json_t *store_children(const struct store *store, const char *key);

@@ -82,6 +82,12 @@ static void push(struct seeing *seeing, const char *match, const char *body,
     "\",\"resourceVersion\":\"" version "\",\"creationTimestamp\":\"2026-01-01T00:00:0" version    \
     "Z\",\"managedFields\":[{}]},\"spec\":{\"cdc\":{\"host\":\"h\",\"database\":\"d\","            \
     "\"slot\":{\"name\":\"" slot "\"}}}}"
+#define ELSEWHERE(name, host)                                                                      \
+    "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"" name                               \
+    "\",\"namespace\":\"other\",\"resourceVersion\":\"8\","                                        \
+    "\"creationTimestamp\":\"2025-01-01T00:00:00Z\"},"                                             \
+    "\"spec\":{\"cdc\":{\"host\":\"" host "\",\"database\":\"d\","                                 \
+    "\"slot\":{\"name\":\"s\"}}}}}\n"
 #define THING(name, version, labels)                                                               \
     "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"shop\",\"uid\":\"u-" name                \
     "\",\"resourceVersion\":\"" version "\",\"labels\":{" labels "}},\"spec\":{\"affinity\":{}}}"
@@ -178,6 +184,28 @@ static void twins_wake_each_other(void **state)
     assert_null(store_connector(seeing->store, "shop/first"));
 }
 
+static void assert_twin(const struct seeing *seeing, const char *key, const char *name)
+{
+    const json_t *twin = store_twin(seeing->store, key);
+    assert_string_equal(kube_object_text(twin, "metadata.name", ""), name);
+}
+
+static void a_twin_of_the_same_namespace_comes_first(void **state)
+{
+    struct seeing *seeing = *state;
+    script(seeing, LIST(CONNECTOR("first", "3", "s") "," CONNECTOR("second", "5", "s")), LIST(""),
+           LIST(""), "Connector");
+    begin(seeing);
+    say(seeing, ELSEWHERE("a", "h"), "other/a "); /* another server */
+    assert_twin(seeing, "shop/first", "");
+    fake_api_say(&seeing->scene->api, ELSEWHERE("b", "h.shop"));
+    scene_until(seeing->scene, store_count(seeing->store) == 4);
+    assert_twin(seeing, "shop/first", "b");
+    assert_twin(seeing, "shop/second", "first");
+    assert_twin(seeing, "other/a", "");
+    assert_twin(seeing, "other/b", "");
+}
+
 static void a_pod_may_change_its_owner(void **state)
 {
     struct seeing *seeing = *state;
@@ -266,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_belongs_together_is_found),
         TEST(twins_wake_each_other),
+        TEST(a_twin_of_the_same_namespace_comes_first),
         TEST(a_pod_may_change_its_owner),
         TEST(a_key_rests_until_what_was_written_is_seen),
         cmocka_unit_test(kinds_say_where_and_whose),
