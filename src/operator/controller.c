@@ -92,8 +92,10 @@ static void finish(struct work *work)
     enum work_queue_end end = end_of(work);
     mono_ms_t now = now_of(controller);
     int64_t resync_ms = controller->with.settings->resync_ms;
-    int64_t again_ms =
-        work->again_ms > 0 && work->again_ms < resync_ms ? work->again_ms : resync_ms;
+    bool is_gone = store_connector(controller->store, work->key) == NULL;
+    int64_t again_ms = is_gone                                            ? -1
+                       : work->again_ms > 0 && work->again_ms < resync_ms ? work->again_ms
+                                                                          : resync_ms;
     operator_metrics_reconciled(controller->with.metrics, end_names[end],
                                 mono_ms_since(now, work->since));
     work_queue_done(controller->queue, work->key, end, again_ms, now);
