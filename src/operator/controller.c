@@ -144,14 +144,6 @@ static void empty(json_t *array)
     CHECK(json_array_clear(array) == 0);
 }
 
-/* Without what would be said of workers that were not heard yet. */
-static void keep_silent(struct reconcile_plan *plan)
-{
-    empty(plan->pod_patches);
-    empty(plan->events);
-    json_decref(TAKE(plan->status));
-}
-
 static void only_tell(struct reconcile_plan *plan)
 {
     empty(plan->apply);
@@ -187,7 +179,7 @@ static void make_plan(struct work *work, const json_t *connector, bool namespace
     };
     reconcile_plan(&seen, out_plan);
     if (pod_status_is_pending(controller->pods, work->key))
-        keep_silent(out_plan);
+        reconcile_plan_silence(out_plan);
     if (work->failed)
         only_tell(out_plan);
 }

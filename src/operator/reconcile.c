@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/check.h"
 #include "kube/kube_object.h"
 #include "operator/conditions.h"
 #include "operator/farewell.h"
@@ -152,6 +153,15 @@ void reconcile_gone(const struct reconcile_seen *seen, struct reconcile_plan *ou
         seen->twin == NULL && !standing_is(seen->connector, "DuplicateSlot"))
         farewell_tell_kept(&resource, "SlotKept", false, "spec.deletionPolicy is Retain",
                            out_plan->events);
+}
+
+/* Events that follow no status are of the slot. */
+void reconcile_plan_silence(struct reconcile_plan *plan)
+{
+    CHECK(json_array_clear(plan->pod_patches) == 0);
+    if (plan->status != NULL)
+        CHECK(json_array_clear(plan->events) == 0);
+    json_decref(TAKE(plan->status));
 }
 
 void reconcile_plan_done(struct reconcile_plan *plan)

@@ -53,6 +53,10 @@ void reconcile_plan(const struct reconcile_seen *seen, struct reconcile_plan *ou
  */
 void reconcile_gone(const struct reconcile_seen *seen, struct reconcile_plan *out_plan);
 
+/* Takes out what it says of workers, some of which were not heard yet: marks of pods, the status,
+ * and the events that tell of it. What is said of a slot when a Connector is let go stays. */
+void reconcile_plan_silence(struct reconcile_plan *plan);
+
 void reconcile_plan_done(struct reconcile_plan *plan);
 
 #endif
