@@ -21,6 +21,7 @@ enum {
     CALM_MS = 5000,
     POD_TIMEOUT_MS = 2000,
     FAILURE_LASTS_MS = 60000,
+    UNSEEN_MS = 1000, /* until it is looked again whether its namespace was listed */
 };
 
 /* A Connector that is worked on. */
@@ -241,7 +242,9 @@ static void begin(struct work *work, const char *key)
 {
     struct controller *controller = work->controller;
     int64_t rest_ms =
-        freshness_rest_ms(controller->freshness, key, controller->store, now_of(controller));
+        store_sees(controller->store, key)
+            ? freshness_rest_ms(controller->freshness, key, controller->store, now_of(controller))
+            : UNSEEN_MS;
     if (rest_ms > 0) {
         work_queue_done(controller->queue, key, WORK_QUEUE_LATER, rest_ms, now_of(controller));
         return;

@@ -27,11 +27,13 @@ struct entry {
 struct sight {
     struct store *store;
     const struct kind *kind;
+    const char *space; /* NULL = all */
     char *path;
     struct kube_watch *watch; /* NULL = its API is not there, as far as is known */
     struct kube_call *probe;
     struct loop_timer *timer; /* of the next probe */
     bool listed;
+    bool denied; /* before it was ever listed: that may be for ever */
 };
 
 struct store {
@@ -246,6 +248,15 @@ static void leave_if_absent(struct sight *sight, const struct error *err)
     probe_later(sight);
 }
 
+/* Others need not wait for it. */
+static void note_denial(struct sight *sight, const struct error *err)
+{
+    if (sight->listed || sight->denied || strcmp(err->code, "api_denied") != 0)
+        return;
+    sight->denied = true;
+    sight->store->callbacks.on_listed(sight->store->callbacks.self);
+}
+
 static void on_event(void *self, const struct kube_watch_event *event)
 {
     struct sight *sight = self;
@@ -258,10 +269,12 @@ static void on_event(void *self, const struct kube_watch_event *event)
         return;
     case KUBE_WATCH_SYNCED:
         sight->listed = true;
+        sight->denied = false;
         store->callbacks.on_listed(store->callbacks.self);
         return;
     case KUBE_WATCH_FAILED:
         store->callbacks.on_failed(store->callbacks.self, event->err);
+        note_denial(sight, event->err);
         leave_if_absent(sight, event->err);
         return;
     }
@@ -338,8 +351,12 @@ struct store *store_start(const struct store_options *options)
         const char *space =
             options->namespace_count > 0 ? options->namespaces[i / kind_count] : NULL;
         const struct kind *kind = &kinds[i % kind_count];
-        store->sights[i] =
-            (struct sight){ .store = store, .kind = kind, .path = kinds_path(kind, space, NULL) };
+        store->sights[i] = (struct sight){
+            .store = store,
+            .kind = kind,
+            .space = space,
+            .path = kinds_path(kind, space, NULL),
+        };
         open_sight(&store->sights[i]);
     }
     return store;
@@ -371,12 +388,37 @@ void store_stop(struct store *store)
 
 /* Sight. */
 
+static bool lacks(const struct sight *sight)
+{
+    return sight->kind->everywhere && !sight->listed;
+}
+
+static bool sees_space(const struct store *store, struct slice space)
+{
+    for (size_t i = 0; i < store->sight_count; i++) {
+        const struct sight *sight = &store->sights[i];
+        if (lacks(sight) && (sight->space == NULL || slice_equal(slice_of(sight->space), space)))
+            return false;
+    }
+    return true;
+}
+
 bool store_is_complete(const struct store *store)
 {
-    for (size_t i = 0; i < store->sight_count; i++)
-        if (store->sights[i].kind->everywhere && !store->sights[i].listed)
+    bool sees_one = false;
+    for (size_t i = 0; i < store->sight_count; i++) {
+        const struct sight *sight = &store->sights[i];
+        if (lacks(sight) && !sight->denied)
             return false;
-    return true;
+        sees_one =
+            sees_one || sees_space(store, slice_of(sight->space != NULL ? sight->space : ""));
+    }
+    return sees_one;
+}
+
+bool store_sees(const struct store *store, const char *key)
+{
+    return sees_space(store, (struct slice){ key, strcspn(key, "/") });
 }
 
 size_t store_count(const struct store *store)

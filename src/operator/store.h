@@ -39,8 +39,11 @@ struct store *store_start(const struct store_options *options);
 void store_stop(struct store *store); /* before the client is freed; NULL allowed */
 CLEANUP_POINTER(struct store, store_stop)
 
-bool store_is_complete(const struct store *store); /* everything was listed once */
-size_t store_count(const struct store *store);     /* Connectors */
+/* Everything was listed once, but for namespaces of several whose lists are denied, as those of one
+ * that does not exist any more are. */
+bool store_is_complete(const struct store *store);
+bool store_sees(const struct store *store, const char *key); /* all of its namespace was listed */
+size_t store_count(const struct store *store);               /* Connectors */
 /* Every key of a Connector; *cursor begins at 0; NULL at the end. */
 const char *store_next(const struct store *store, size_t *cursor);
 

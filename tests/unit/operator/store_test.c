@@ -9,7 +9,7 @@
 #define OWN        "/apis/pqcdc.io/v1alpha1/namespaces/shop/connectors"
 #define SELECTED   "?labelSelector=app.kubernetes.io%2Fmanaged-by%3Dpqcdc-operator"
 
-static const char *const spaces[] = { "shop" };
+static const char *const spaces[] = { "shop", "lost" };
 
 struct seeing {
     struct scene *scene;
@@ -60,13 +60,18 @@ static int teardown(void **state)
     return scene_teardown(&scene);
 }
 
-static void start(struct seeing *seeing)
+static void start_with(struct seeing *seeing, size_t namespace_count)
 {
     seeing->store = store_start(&(struct store_options){
         .client = seeing->scene->client,
         .namespaces = spaces,
-        .namespace_count = COUNT_OF(spaces),
+        .namespace_count = namespace_count,
         .callbacks = { seeing, on_changed, on_gone, on_failed, on_listed } });
+}
+
+static void start(struct seeing *seeing)
+{
+    start_with(seeing, 1);
 }
 
 static void push(struct seeing *seeing, const char *match, const char *body,
@@ -206,6 +211,37 @@ static void a_twin_of_the_same_namespace_comes_first(void **state)
     assert_twin(seeing, "other/b", "");
 }
 
+/* Which is what the lists of a namespace are that was deleted with the rights in it. */
+static void a_namespace_that_is_denied_holds_back_only_its_own(void **state)
+{
+    struct seeing *seeing = *state;
+    static const char *const denied[] = { "GET /apis/pqcdc.io/v1alpha1/namespaces/lost/",
+                                          "GET /apis/rbac.authorization.k8s.io/v1/namespaces/lost/",
+                                          "GET /apis/apps/v1/namespaces/lost/",
+                                          "GET /apis/policy/v1/namespaces/lost/",
+                                          "GET /apis/batch/v1/namespaces/lost/",
+                                          "GET /api/v1/namespaces/lost/" };
+    for (size_t i = 0; i < COUNT_OF(denied); i++)
+        fake_api_push(&seeing->scene->api,
+                      (struct fake_answer){ .match = denied[i], .status = 403, .times = 1000 });
+    fake_api_push(
+        &seeing->scene->api,
+        (struct fake_answer){ .match = "GET /apis/monitoring", .status = 404, .times = 2 });
+    start_with(seeing, 2);
+    scene_until(seeing->scene, seeing->failures >= 9); /* each of its collections */
+    assert_false(store_is_complete(seeing->store));    /* nothing else was listed */
+    store_stop(TAKE(seeing->store));
+    script(seeing, LIST(CONNECTOR("first", "3", "s")), LIST(""), LIST(""), "Connector");
+    fake_api_push(
+        &seeing->scene->api,
+        (struct fake_answer){ .match = "GET /apis/monitoring", .status = 404, .times = 2 });
+    start_with(seeing, 2);
+    scene_until(seeing->scene, store_is_complete(seeing->store));
+    assert_true(store_sees(seeing->store, "shop/first"));
+    assert_false(store_sees(seeing->store, "lost/first"));
+    assert_false(store_sees(seeing->store, "lost"));
+}
+
 static void a_pod_may_change_its_owner(void **state)
 {
     struct seeing *seeing = *state;
@@ -295,6 +331,7 @@ int main(void)
         TEST(what_belongs_together_is_found),
         TEST(twins_wake_each_other),
         TEST(a_twin_of_the_same_namespace_comes_first),
+        TEST(a_namespace_that_is_denied_holds_back_only_its_own),
         TEST(a_pod_may_change_its_owner),
         TEST(a_key_rests_until_what_was_written_is_seen),
         cmocka_unit_test(kinds_say_where_and_whose),
