@@ -21,6 +21,7 @@ enum {
     CALM_MS = 5000,
     POD_TIMEOUT_MS = 2000,
     FAILURE_LASTS_MS = 60000,
+    UNSEEN_MS = 1000, /* until it is looked again whether its namespace was listed */
 };
 
 /* A Connector that is worked on. */
@@ -92,8 +93,10 @@ static void finish(struct work *work)
     enum work_queue_end end = end_of(work);
     mono_ms_t now = now_of(controller);
     int64_t resync_ms = controller->with.settings->resync_ms;
-    int64_t again_ms =
-        work->again_ms > 0 && work->again_ms < resync_ms ? work->again_ms : resync_ms;
+    bool is_gone = store_connector(controller->store, work->key) == NULL;
+    int64_t again_ms = is_gone                                            ? -1
+                       : work->again_ms > 0 && work->again_ms < resync_ms ? work->again_ms
+                                                                          : resync_ms;
     operator_metrics_reconciled(controller->with.metrics, end_names[end],
                                 mono_ms_since(now, work->since));
     work_queue_done(controller->queue, work->key, end, again_ms, now);
@@ -142,14 +145,6 @@ static void empty(json_t *array)
     CHECK(json_array_clear(array) == 0);
 }
 
-/* Without what would be said of workers that were not heard yet. */
-static void keep_silent(struct reconcile_plan *plan)
-{
-    empty(plan->pod_patches);
-    empty(plan->events);
-    json_decref(TAKE(plan->status));
-}
-
 static void only_tell(struct reconcile_plan *plan)
 {
     empty(plan->apply);
@@ -185,7 +180,7 @@ static void make_plan(struct work *work, const json_t *connector, bool namespace
     };
     reconcile_plan(&seen, out_plan);
     if (pod_status_is_pending(controller->pods, work->key))
-        keep_silent(out_plan);
+        reconcile_plan_silence(out_plan);
     if (work->failed)
         only_tell(out_plan);
 }
@@ -247,7 +242,9 @@ static void begin(struct work *work, const char *key)
 {
     struct controller *controller = work->controller;
     int64_t rest_ms =
-        freshness_rest_ms(controller->freshness, key, controller->store, now_of(controller));
+        store_sees(controller->store, key)
+            ? freshness_rest_ms(controller->freshness, key, controller->store, now_of(controller))
+            : UNSEEN_MS;
     if (rest_ms > 0) {
         work_queue_done(controller->queue, key, WORK_QUEUE_LATER, rest_ms, now_of(controller));
         return;

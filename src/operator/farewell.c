@@ -187,6 +187,18 @@ static void follow_job(const struct reconcile_seen *seen, const struct resource 
     }
 }
 
+/* A pod may be on its way that was not seen yet: the Deployment's controller says when it has read
+ * the 0 and has none any more. */
+static bool still_runs(const json_t *deployment, const struct workers *workers)
+{
+    int64_t observed = kube_object_integer(deployment, "status.observedGeneration", 0);
+    bool is_behind =
+        observed > 0 && observed < kube_object_integer(deployment, "metadata.generation", 0);
+    return workers->pods > 0 || is_behind ||
+           kube_object_integer(deployment, "spec.replicas", 0) != 0 ||
+           kube_object_integer(deployment, "status.replicas", 0) > 0;
+}
+
 static void stop_and_drop(const struct reconcile_seen *seen, const struct resource *resource,
                           const struct rendering *rendering, const struct workers *workers,
                           struct reconcile_plan *plan, struct farewell *out)
@@ -195,7 +207,7 @@ static void stop_and_drop(const struct reconcile_seen *seen, const struct resour
     workload_compare(resource, seen->children, wanted, plan->apply, plan->remove);
     const json_t *deployment = objects_find(seen->children, "Deployment", resource->child);
     plan->again_ms = SOON_MS;
-    if (workers->pods > 0 || kube_object_integer(deployment, "spec.replicas", 0) != 0) {
+    if (still_runs(deployment, workers)) {
         (void)snprintf(out->waits, sizeof(out->waits),
                        "its workers stop, then slot \"%s\" is dropped", resource->slot);
     } else if (seen->job == NULL) {

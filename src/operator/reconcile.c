@@ -1,5 +1,8 @@
 #include "operator/reconcile.h"
 
+#include <string.h>
+
+#include "base/check.h"
 #include "kube/kube_object.h"
 #include "operator/conditions.h"
 #include "operator/farewell.h"
@@ -19,6 +22,7 @@ struct look {
     struct reconcile_plan *plan;
     struct resource resource;
     struct workers workers;
+    const json_t *twin; /* the one that stops it */
     bool understood;
     struct error invalid; /* why not */
 };
@@ -38,11 +42,21 @@ static const struct error *invalid_of(const struct look *look)
     return look->understood ? NULL : &look->invalid;
 }
 
+/* Whoever may write in another namespace could otherwise stop a Connector that runs, by giving an
+ * older one of his the same host. */
+static const json_t *stopping_twin(const struct reconcile_seen *seen)
+{
+    const char *here = kube_object_text(seen->connector, "metadata.namespace", "");
+    const char *there = kube_object_text(seen->twin, "metadata.namespace", "");
+    bool stops = strcmp(here, there) == 0 || !standing_was_admitted(seen->connector);
+    return stops ? seen->twin : NULL;
+}
+
 /* The slot is another's, or nobody is to read it now. */
 static int64_t wanted_replicas(const struct look *look)
 {
     const struct resource *resource = &look->resource;
-    return look->seen->twin != NULL || resource->paused ? 0 : resource->replicas;
+    return look->twin != NULL || resource->paused ? 0 : resource->replicas;
 }
 
 static void plan_workload(struct look *look)
@@ -67,7 +81,7 @@ static void plan_status(struct look *look, const struct farewell *farewell)
         .resource = &look->resource,
         .invalid = invalid_of(look),
         .failure = seen->failure,
-        .twin = seen->twin,
+        .twin = look->twin,
         .deployment = objects_find(seen->children, "Deployment", look->resource.child),
         .workers = &look->workers,
         .deleting = farewell != NULL ? farewell->waits : NULL,
@@ -122,6 +136,7 @@ void reconcile_plan(const struct reconcile_seen *seen, struct reconcile_plan *ou
     struct look look = { .seen = seen, .plan = out_plan, .invalid = ERROR_INIT };
     begin(out_plan);
     look.understood = resource_read(seen->connector, &look.resource, &look.invalid);
+    look.twin = stopping_twin(seen);
     workers_read(seen->pods, seen->reports, seen->now_us, &look.workers);
     if (look.resource.deleting)
         plan_end(&look);
@@ -138,6 +153,15 @@ void reconcile_gone(const struct reconcile_seen *seen, struct reconcile_plan *ou
         seen->twin == NULL && !standing_is(seen->connector, "DuplicateSlot"))
         farewell_tell_kept(&resource, "SlotKept", false, "spec.deletionPolicy is Retain",
                            out_plan->events);
+}
+
+/* Events that follow no status are of the slot. */
+void reconcile_plan_silence(struct reconcile_plan *plan)
+{
+    CHECK(json_array_clear(plan->pod_patches) == 0);
+    if (plan->status != NULL)
+        CHECK(json_array_clear(plan->events) == 0);
+    json_decref(TAKE(plan->status));
 }
 
 void reconcile_plan_done(struct reconcile_plan *plan)

@@ -23,7 +23,9 @@ struct reconcile_seen {
     const json_t *reports;  /* {pod name: {"body": /status as JSON} or {"error": text}}; a pod that
                                has not been asked has none */
     const json_t *job;      /* the Job that drops the slot */
-    const json_t *twin;     /* an older Connector with the same resource_slot_key() */
+    const json_t *twin;     /* an older Connector with the same resource_slot_key(); one of the same
+                               namespace stops this one, one of another only when it was not
+                               admitted before; no slot is dropped that has a twin */
     bool namespace_terminating;
     int64_t now_us;              /* wall clock */
     const struct error *failure; /* why the last plan was not carried out; shows as ApplyFailed */
@@ -50,6 +52,10 @@ void reconcile_plan(const struct reconcile_seen *seen, struct reconcile_plan *ou
  * so.
  */
 void reconcile_gone(const struct reconcile_seen *seen, struct reconcile_plan *out_plan);
+
+/* Takes out what it says of workers, some of which were not heard yet: marks of pods, the status,
+ * and the events that tell of it. What is said of a slot when a Connector is let go stays. */
+void reconcile_plan_silence(struct reconcile_plan *plan);
 
 void reconcile_plan_done(struct reconcile_plan *plan);
 

@@ -259,10 +259,35 @@ void resource_image(const struct resource *resource, const struct operator_setti
     }
 }
 
-static void append_lower(struct buf *out, const char *text)
+static void append_lower(struct buf *out, struct slice text)
 {
-    for (; *text != '\0'; text++)
-        buf_append_byte(out, (char)(*text >= 'A' && *text <= 'Z' ? *text - 'A' + 'a' : *text));
+    for (size_t i = 0; i < text.size; i++) {
+        char byte = text.data[i];
+        buf_append_byte(out, (char)(byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte));
+    }
+}
+
+/* A name without a dot is looked up in the namespace of the pod; a path is in its file system. An
+ * address has a dot or a colon. */
+static void append_host(struct buf *out, struct slice host, const char *namespace_name)
+{
+    bool is_path = host.size > 0 && host.data[0] == '/';
+    append_lower(out, host);
+    if (is_path ||
+        (memchr(host.data, '.', host.size) == NULL && memchr(host.data, ':', host.size) == NULL))
+        buf_append_format(out, "%s%s", is_path ? "@" : ".", namespace_name);
+}
+
+static void append_hosts(struct buf *out, const char *hosts, const char *namespace_name)
+{
+    for (;;) {
+        size_t size = strcspn(hosts, ",");
+        append_host(out, (struct slice){ hosts, size }, namespace_name);
+        hosts += size;
+        if (*hosts++ == '\0')
+            return;
+        buf_append_byte(out, ',');
+    }
 }
 
 static void append_port(struct buf *out, const json_t *port)
@@ -280,7 +305,7 @@ void resource_slot_key(const json_t *object, struct buf *out)
     const char *slot = kube_object_text(object, "spec.cdc.slot.name", "");
     if (host[0] == '\0' || database[0] == '\0' || slot[0] == '\0')
         return;
-    append_lower(out, host);
+    append_hosts(out, host, kube_object_text(object, "metadata.namespace", ""));
     buf_append_byte(out, '\n');
     append_port(out, kube_object_find(object, "spec.cdc.port"));
     buf_append_format(out, "\n%s\n%s", database, slot);

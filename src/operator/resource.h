@@ -58,7 +58,8 @@ void resource_image(const struct resource *resource, const struct operator_setti
                     struct buf *out);
 
 /* Appends what two Connectors may not have in common: hosts, port, database and slot, in a form
- * that compares as bytes. Nothing is appended where one of them is missing. */
+ * that compares as bytes. Names without a dot and paths of sockets are other servers in each
+ * namespace, and so is their key. Nothing is appended where one of them is missing. */
 void resource_slot_key(const json_t *object, struct buf *out);
 
 /* True when a came before b: by creationTimestamp, then by namespace and name. */

@@ -159,6 +159,13 @@ bool standing_is(const json_t *connector, const char *reason)
     return strcmp(kube_object_text(ready, "reason", ""), reason) == 0;
 }
 
+bool standing_was_admitted(const json_t *connector)
+{
+    const json_t *ready = condition(json_object_get(connector, "status"), "Ready");
+    return ready != NULL && !standing_is(connector, "DuplicateSlot") &&
+           !standing_is(connector, "InvalidSpec");
+}
+
 /* Events. */
 
 static bool is_worth(const json_t *old, const json_t *one)

@@ -19,6 +19,10 @@ json_t *standing_compose(const struct conditions_input *input,
 /* True when its status says of Ready what that reason says. */
 bool standing_is(const json_t *connector, const char *reason);
 
+/* True when its status says that nothing kept it from running when it was looked at last, whether
+ * or not a worker did. */
+bool standing_was_admitted(const json_t *connector);
+
 /* What changed between two statuses and is worth an event: {reason, action, warning, note},
  * appended to `events`. */
 void standing_announce(const json_t *before, const json_t *after, json_t *events);

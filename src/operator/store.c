@@ -27,11 +27,13 @@ struct entry {
 struct sight {
     struct store *store;
     const struct kind *kind;
+    const char *space; /* NULL = all */
     char *path;
     struct kube_watch *watch; /* NULL = its API is not there, as far as is known */
     struct kube_call *probe;
     struct loop_timer *timer; /* of the next probe */
     bool listed;
+    bool denied; /* before it was ever listed: that may be for ever */
 };
 
 struct store {
@@ -246,6 +248,15 @@ static void leave_if_absent(struct sight *sight, const struct error *err)
     probe_later(sight);
 }
 
+/* Others need not wait for it. */
+static void note_denial(struct sight *sight, const struct error *err)
+{
+    if (sight->listed || sight->denied || strcmp(err->code, "api_denied") != 0)
+        return;
+    sight->denied = true;
+    sight->store->callbacks.on_listed(sight->store->callbacks.self);
+}
+
 static void on_event(void *self, const struct kube_watch_event *event)
 {
     struct sight *sight = self;
@@ -258,10 +269,12 @@ static void on_event(void *self, const struct kube_watch_event *event)
         return;
     case KUBE_WATCH_SYNCED:
         sight->listed = true;
+        sight->denied = false;
         store->callbacks.on_listed(store->callbacks.self);
         return;
     case KUBE_WATCH_FAILED:
         store->callbacks.on_failed(store->callbacks.self, event->err);
+        note_denial(sight, event->err);
         leave_if_absent(sight, event->err);
         return;
     }
@@ -338,8 +351,12 @@ struct store *store_start(const struct store_options *options)
         const char *space =
             options->namespace_count > 0 ? options->namespaces[i / kind_count] : NULL;
         const struct kind *kind = &kinds[i % kind_count];
-        store->sights[i] =
-            (struct sight){ .store = store, .kind = kind, .path = kinds_path(kind, space, NULL) };
+        store->sights[i] = (struct sight){
+            .store = store,
+            .kind = kind,
+            .space = space,
+            .path = kinds_path(kind, space, NULL),
+        };
         open_sight(&store->sights[i]);
     }
     return store;
@@ -371,12 +388,37 @@ void store_stop(struct store *store)
 
 /* Sight. */
 
+static bool lacks(const struct sight *sight)
+{
+    return sight->kind->everywhere && !sight->listed;
+}
+
+static bool sees_space(const struct store *store, struct slice space)
+{
+    for (size_t i = 0; i < store->sight_count; i++) {
+        const struct sight *sight = &store->sights[i];
+        if (lacks(sight) && (sight->space == NULL || slice_equal(slice_of(sight->space), space)))
+            return false;
+    }
+    return true;
+}
+
 bool store_is_complete(const struct store *store)
 {
-    for (size_t i = 0; i < store->sight_count; i++)
-        if (store->sights[i].kind->everywhere && !store->sights[i].listed)
+    bool sees_one = false;
+    for (size_t i = 0; i < store->sight_count; i++) {
+        const struct sight *sight = &store->sights[i];
+        if (lacks(sight) && !sight->denied)
             return false;
-    return true;
+        sees_one =
+            sees_one || sees_space(store, slice_of(sight->space != NULL ? sight->space : ""));
+    }
+    return sees_one;
+}
+
+bool store_sees(const struct store *store, const char *key)
+{
+    return sees_space(store, (struct slice){ key, strcspn(key, "/") });
 }
 
 size_t store_count(const struct store *store)
@@ -424,19 +466,31 @@ const json_t *store_job(const struct store *store, const char *key)
     return entry != NULL ? entry->job : NULL;
 }
 
+static bool is_beside(const json_t *a, const json_t *b)
+{
+    return strcmp(kube_object_text(a, "metadata.namespace", ""),
+                  kube_object_text(b, "metadata.namespace", "")) == 0;
+}
+
 const json_t *store_twin(const struct store *store, const char *key)
 {
     const struct entry *of = find(store, key);
-    const json_t *oldest = of != NULL ? of->connector : NULL;
+    const json_t *self = of != NULL ? of->connector : NULL;
+    const json_t *beside = self, *elsewhere = self;
     size_t cursor = 0;
     struct entry *chain = NULL;
-    if (oldest == NULL || of->slot[0] == '\0')
+    if (self == NULL || of->slot[0] == '\0')
         return NULL;
-    for (const struct entry *entry; (entry = next(store, &cursor, &chain)) != NULL;)
-        if (entry->connector != NULL && strcmp(entry->slot, of->slot) == 0 &&
-            resource_is_older(entry->connector, oldest))
-            oldest = entry->connector;
-    return oldest != of->connector ? oldest : NULL;
+    for (const struct entry *entry; (entry = next(store, &cursor, &chain)) != NULL;) {
+        if (entry->connector == NULL || strcmp(entry->slot, of->slot) != 0)
+            continue;
+        const json_t **oldest = is_beside(entry->connector, self) ? &beside : &elsewhere;
+        if (resource_is_older(entry->connector, *oldest))
+            *oldest = entry->connector;
+    }
+    if (beside != self)
+        return beside;
+    return elsewhere != self ? elsewhere : NULL;
 }
 
 static json_t *values_of(json_t *objects)

@@ -39,8 +39,11 @@ struct store *store_start(const struct store_options *options);
 void store_stop(struct store *store); /* before the client is freed; NULL allowed */
 CLEANUP_POINTER(struct store, store_stop)
 
-bool store_is_complete(const struct store *store); /* everything was listed once */
-size_t store_count(const struct store *store);     /* Connectors */
+/* Everything was listed once, but for namespaces of several whose lists are denied, as those of one
+ * that does not exist any more are. */
+bool store_is_complete(const struct store *store);
+bool store_sees(const struct store *store, const char *key); /* all of its namespace was listed */
+size_t store_count(const struct store *store);               /* Connectors */
 /* Every key of a Connector; *cursor begins at 0; NULL at the end. */
 const char *store_next(const struct store *store, size_t *cursor);
 
@@ -49,7 +52,8 @@ const json_t *store_connector(const struct store *store, const char *key);
 const json_t *store_object(const struct store *store, const char *key, const char *kind,
                            const char *name); /* of it or of what belongs to it */
 const json_t *store_job(const struct store *store, const char *key);
-/* The oldest of the Connectors that name the same slot, when it is another one. */
+/* The oldest of the Connectors that name the same slot, when it is another one: of the same
+ * namespace, else of the others. */
 const json_t *store_twin(const struct store *store, const char *key);
 /* New arrays of the objects: json_decref() them. */
 json_t *store_children(const struct store *store, const char *key);

@@ -9,6 +9,7 @@
 struct item {
     char *key;
     bool queued, working;
+    bool dropped;       /* while it was worked on: it does not come again by itself */
     mono_ms_t due;      /* when queued */
     uint64_t turn;      /* of those that are due at once, the first that was asked for */
     mono_ms_t calm;     /* not before, whoever asks */
@@ -111,7 +112,9 @@ static void ask(struct work_queue *queue, struct item *item, mono_ms_t due)
 void work_queue_add_after(struct work_queue *queue, const char *key, int64_t after_ms,
                           mono_ms_t now)
 {
-    ask(queue, find_or_make(queue, key), mono_ms_add(now, after_ms));
+    struct item *item = find_or_make(queue, key);
+    item->dropped = false;
+    ask(queue, item, mono_ms_add(now, after_ms));
 }
 
 void work_queue_add(struct work_queue *queue, const char *key, mono_ms_t now)
@@ -189,6 +192,10 @@ void work_queue_done(struct work_queue *queue, const char *key, enum work_queue_
     CHECK(item != NULL && item->working);
     item->working = false;
     queue->working--;
+    if (item->dropped) {
+        forget(queue, item);
+        return;
+    }
     if (end == WORK_QUEUE_LATER) {
         work_queue_add_after(queue, key, again_ms, now);
         return;
@@ -202,6 +209,7 @@ void work_queue_done(struct work_queue *queue, const char *key, enum work_queue_
 static void drop(struct work_queue *queue, struct item *item)
 {
     item->queued = false;
+    item->dropped = item->working;
     item->failures = item->changes = 0;
     item->calm = (mono_ms_t){ INT64_MIN };
     if (!item->working)
@@ -221,8 +229,10 @@ void work_queue_clear(struct work_queue *queue)
         drop(queue, item);
     size_t cursor = 0; /* those that are worked on stay, but need not come again */
     for (struct item *item; (item = map_next(&queue->items, &cursor)) != NULL;)
-        for (; item != NULL; item = item->after)
+        for (; item != NULL; item = item->after) {
             item->queued = false;
+            item->dropped = true;
+        }
 }
 
 mono_ms_t work_queue_due(const struct work_queue *queue)

@@ -50,7 +50,8 @@ const char *work_queue_take(struct work_queue *queue, mono_ms_t now);
  * REFUSED, which come again by themselves. A key that is not asked for any more is forgotten. */
 void work_queue_done(struct work_queue *queue, const char *key, enum work_queue_end end,
                      int64_t again_ms, mono_ms_t now);
-/* What the key was asked for no longer counts; its failures are forgotten. */
+/* What the key was asked for no longer counts; its failures are forgotten. One that is worked on
+ * does not come again however that ends, unless it is asked for after this. */
 void work_queue_drop(struct work_queue *queue, const char *key);
 void work_queue_clear(struct work_queue *queue); /* drop() of all */
 

@@ -174,13 +174,26 @@ static void assert_key(const char *patch, const char *expected)
 static void the_same_slot_has_the_same_key(void **state)
 {
     (void)state;
-    assert_key("{}", "db\n5432\nshop\norders_slot");
-    assert_key("{'spec':{'cdc':{'host':'DB','port':5432}}}", "db\n5432\nshop\norders_slot");
-    assert_key("{'spec':{'cdc':{'port':'5432'}}}", "db\n5432\nshop\norders_slot");
-    assert_key("{'spec':{'cdc':{'port':5433}}}", "db\n5433\nshop\norders_slot");
-    assert_key("{'spec':{'cdc':{'database':'Shop'}}}", "db\n5432\nShop\norders_slot");
+    assert_key("{}", "db.shop\n5432\nshop\norders_slot");
+    assert_key("{'spec':{'cdc':{'host':'DB','port':5432}}}", "db.shop\n5432\nshop\norders_slot");
+    assert_key("{'spec':{'cdc':{'port':'5432'}}}", "db.shop\n5432\nshop\norders_slot");
+    assert_key("{'spec':{'cdc':{'port':5433}}}", "db.shop\n5433\nshop\norders_slot");
+    assert_key("{'spec':{'cdc':{'database':'Shop'}}}", "db.shop\n5432\nShop\norders_slot");
     assert_key("{'spec':{'cdc':{'host':null}}}", "");
     assert_key("{'spec':null}", "");
+}
+
+static void hosts_of_a_namespace_are_no_others(void **state)
+{
+    (void)state;
+    assert_key("{'metadata':{'namespace':'b'}}", "db.b\n5432\nshop\norders_slot");
+    assert_key("{'spec':{'cdc':{'host':'/run/pg.sock'}}}",
+               "/run/pg.sock@shop\n5432\nshop\norders_slot");
+    assert_key("{'spec':{'cdc':{'host':'db.b'}}}", "db.b\n5432\nshop\norders_slot");
+    assert_key("{'spec':{'cdc':{'host':'10.0.0.1'}}}", "10.0.0.1\n5432\nshop\norders_slot");
+    assert_key("{'spec':{'cdc':{'host':'fd00::1'}}}", "fd00::1\n5432\nshop\norders_slot");
+    assert_key("{'spec':{'cdc':{'host':'a,B.example,c'}}}",
+               "a.shop,b.example,c.shop\n5432\nshop\norders_slot");
 }
 
 static void who_came_first_is_older(void **state)
@@ -207,6 +220,7 @@ int main(void)
         cmocka_unit_test(null_is_as_good_as_absent),
         cmocka_unit_test(parts_of_the_image_replace_the_operators),
         cmocka_unit_test(the_same_slot_has_the_same_key),
+        cmocka_unit_test(hosts_of_a_namespace_are_no_others),
         cmocka_unit_test(who_came_first_is_older),
     };
     return cmocka_run_group_tests(tests, load_scenes, unload_scenes);

@@ -9,7 +9,7 @@
 #define OWN        "/apis/pqcdc.io/v1alpha1/namespaces/shop/connectors"
 #define SELECTED   "?labelSelector=app.kubernetes.io%2Fmanaged-by%3Dpqcdc-operator"
 
-static const char *const spaces[] = { "shop" };
+static const char *const spaces[] = { "shop", "lost" };
 
 struct seeing {
     struct scene *scene;
@@ -60,13 +60,18 @@ static int teardown(void **state)
     return scene_teardown(&scene);
 }
 
-static void start(struct seeing *seeing)
+static void start_with(struct seeing *seeing, size_t namespace_count)
 {
     seeing->store = store_start(&(struct store_options){
         .client = seeing->scene->client,
         .namespaces = spaces,
-        .namespace_count = COUNT_OF(spaces),
+        .namespace_count = namespace_count,
         .callbacks = { seeing, on_changed, on_gone, on_failed, on_listed } });
+}
+
+static void start(struct seeing *seeing)
+{
+    start_with(seeing, 1);
 }
 
 static void push(struct seeing *seeing, const char *match, const char *body,
@@ -82,6 +87,12 @@ static void push(struct seeing *seeing, const char *match, const char *body,
     "\",\"resourceVersion\":\"" version "\",\"creationTimestamp\":\"2026-01-01T00:00:0" version    \
     "Z\",\"managedFields\":[{}]},\"spec\":{\"cdc\":{\"host\":\"h\",\"database\":\"d\","            \
     "\"slot\":{\"name\":\"" slot "\"}}}}"
+#define ELSEWHERE(name, host)                                                                      \
+    "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"" name                               \
+    "\",\"namespace\":\"other\",\"resourceVersion\":\"8\","                                        \
+    "\"creationTimestamp\":\"2025-01-01T00:00:00Z\"},"                                             \
+    "\"spec\":{\"cdc\":{\"host\":\"" host "\",\"database\":\"d\","                                 \
+    "\"slot\":{\"name\":\"s\"}}}}}\n"
 #define THING(name, version, labels)                                                               \
     "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"shop\",\"uid\":\"u-" name                \
     "\",\"resourceVersion\":\"" version "\",\"labels\":{" labels "}},\"spec\":{\"affinity\":{}}}"
@@ -178,6 +189,59 @@ static void twins_wake_each_other(void **state)
     assert_null(store_connector(seeing->store, "shop/first"));
 }
 
+static void assert_twin(const struct seeing *seeing, const char *key, const char *name)
+{
+    const json_t *twin = store_twin(seeing->store, key);
+    assert_string_equal(kube_object_text(twin, "metadata.name", ""), name);
+}
+
+static void a_twin_of_the_same_namespace_comes_first(void **state)
+{
+    struct seeing *seeing = *state;
+    script(seeing, LIST(CONNECTOR("first", "3", "s") "," CONNECTOR("second", "5", "s")), LIST(""),
+           LIST(""), "Connector");
+    begin(seeing);
+    say(seeing, ELSEWHERE("a", "h"), "other/a "); /* another server */
+    assert_twin(seeing, "shop/first", "");
+    fake_api_say(&seeing->scene->api, ELSEWHERE("b", "h.shop"));
+    scene_until(seeing->scene, store_count(seeing->store) == 4);
+    assert_twin(seeing, "shop/first", "b");
+    assert_twin(seeing, "shop/second", "first");
+    assert_twin(seeing, "other/a", "");
+    assert_twin(seeing, "other/b", "");
+}
+
+/* Which is what the lists of a namespace are that was deleted with the rights in it. */
+static void a_namespace_that_is_denied_holds_back_only_its_own(void **state)
+{
+    struct seeing *seeing = *state;
+    static const char *const denied[] = { "GET /apis/pqcdc.io/v1alpha1/namespaces/lost/",
+                                          "GET /apis/rbac.authorization.k8s.io/v1/namespaces/lost/",
+                                          "GET /apis/apps/v1/namespaces/lost/",
+                                          "GET /apis/policy/v1/namespaces/lost/",
+                                          "GET /apis/batch/v1/namespaces/lost/",
+                                          "GET /api/v1/namespaces/lost/" };
+    for (size_t i = 0; i < COUNT_OF(denied); i++)
+        fake_api_push(&seeing->scene->api,
+                      (struct fake_answer){ .match = denied[i], .status = 403, .times = 1000 });
+    fake_api_push(
+        &seeing->scene->api,
+        (struct fake_answer){ .match = "GET /apis/monitoring", .status = 404, .times = 2 });
+    start_with(seeing, 2);
+    scene_until(seeing->scene, seeing->failures >= 9); /* each of its collections */
+    assert_false(store_is_complete(seeing->store));    /* nothing else was listed */
+    store_stop(TAKE(seeing->store));
+    script(seeing, LIST(CONNECTOR("first", "3", "s")), LIST(""), LIST(""), "Connector");
+    fake_api_push(
+        &seeing->scene->api,
+        (struct fake_answer){ .match = "GET /apis/monitoring", .status = 404, .times = 2 });
+    start_with(seeing, 2);
+    scene_until(seeing->scene, store_is_complete(seeing->store));
+    assert_true(store_sees(seeing->store, "shop/first"));
+    assert_false(store_sees(seeing->store, "lost/first"));
+    assert_false(store_sees(seeing->store, "lost"));
+}
+
 static void a_pod_may_change_its_owner(void **state)
 {
     struct seeing *seeing = *state;
@@ -266,6 +330,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_belongs_together_is_found),
         TEST(twins_wake_each_other),
+        TEST(a_twin_of_the_same_namespace_comes_first),
+        TEST(a_namespace_that_is_denied_holds_back_only_its_own),
         TEST(a_pod_may_change_its_owner),
         TEST(a_key_rests_until_what_was_written_is_seen),
         cmocka_unit_test(kinds_say_where_and_whose),

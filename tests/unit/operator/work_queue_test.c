@@ -215,6 +215,29 @@ static void what_is_dropped_does_not_come(void **state)
     assert_int_equal(work_queue_due(queue).value, INT64_MAX);
 }
 
+static void what_is_dropped_while_it_is_worked_on_is_forgotten(void **state)
+{
+    static const enum work_queue_end ends[] = { WORK_QUEUE_IDLE, WORK_QUEUE_CHANGED,
+                                                WORK_QUEUE_LATER, WORK_QUEUE_FAILED,
+                                                WORK_QUEUE_REFUSED };
+    struct work_queue *queue = *state;
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        work_queue_add(queue, "a", at(0));
+        expect_take(queue, 0, "a");
+        work_queue_drop(queue, "a");
+        work_queue_done(queue, "a", ends[i], 120000, at(0));
+        assert_int_equal(work_queue_due(queue).value, INT64_MAX);
+    }
+    work_queue_add(queue, "a", at(0));
+    expect_take(queue, 0, "a");
+    work_queue_drop(queue, "a");
+    work_queue_add(queue, "a", at(1)); /* made anew */
+    work_queue_done(queue, "a", WORK_QUEUE_IDLE, 100, at(1));
+    expect_take(queue, 1, "a");
+    work_queue_done(queue, "a", WORK_QUEUE_IDLE, 100, at(1));
+    assert_int_equal(work_queue_due(queue).value, 101); /* the drop is over */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +251,7 @@ int main(void)
         TEST(changes_that_are_rare_do_not_wait),
         TEST(what_was_not_looked_at_keeps_its_failures),
         TEST(what_is_dropped_does_not_come),
+        TEST(what_is_dropped_while_it_is_worked_on_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
