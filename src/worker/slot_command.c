@@ -55,8 +55,14 @@ static bool print_status(struct db_conn *conn, const struct config *config, stru
     return slot_verify(&sight, config->cdc_slot_name, config->cdc_database, err);
 }
 
+/* PostgreSQL would drop a slot of any kind, from any database. */
 static bool drop(struct db_conn *conn, const struct config *config, struct error *err)
 {
+    struct slot_sight sight;
+    if (!slot_look(conn, config->cdc_slot_name, &sight, err))
+        return false;
+    if (sight.exists && !slot_verify_ours(&sight, config->cdc_slot_name, config->cdc_database, err))
+        return error_prefix(err, "not dropped");
     if (!slot_drop(conn, config->cdc_slot_name, err))
         return false;
     printf("dropped replication slot %s\n", config->cdc_slot_name);

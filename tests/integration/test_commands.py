@@ -126,6 +126,53 @@ def test_slot_drop_with_publication_can_be_repeated(pqcdc, config_file, scenario
     assert done.stdout.count("does not exist") == 2
 
 
+@pytest.fixture
+def elsewhere(scenario):
+    """Another database of the same server."""
+    name = f"{scenario.name}_elsewhere"
+    scenario.postgres.execute(f"create database {name}")
+    yield name
+    scenario.postgres.execute(f"drop database {name} with (force)")
+
+
+FOREIGN = {
+    "physical": ("pg_create_physical_replication_slot('{slot}')", "physical"),
+    "plugin": ("pg_create_logical_replication_slot('{slot}', 'test_decoding')", "test_decoding"),
+    "database": ("pg_create_logical_replication_slot('{slot}', 'pgoutput')", "belongs to database"),
+}
+
+
+@pytest.mark.parametrize("flags", [[], ["--with-publication"]], ids=["plain", "with publication"])
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_slot_that_is_not_ours_is_not_dropped(pqcdc, config_file, scenario, elsewhere, kind, flags):
+    call, said = FOREIGN[kind]
+    path = config_file(cdc={"publication": {"createIfNotExists": True}})
+    scenario.execute(f"create publication {scenario.publication} for table users")
+    scenario.postgres.execute(
+        "select " + call.format(slot=scenario.slot), database=elsewhere if kind == "database" else scenario.database
+    )
+    try:
+        done = pqcdc("slot", "drop", *flags, "--config", path)
+        assert done.returncode == HALTED
+        assert done.stdout == ""
+        assert f'not dropped: replication slot "{scenario.slot}"' in done.stderr and said in done.stderr
+        assert "what to do: set cdc.slot.name to another name" in done.stderr
+        assert scenario.slot_row()
+        assert scenario.execute("select pubname from pg_publication") == [(scenario.publication,)]
+    finally:
+        scenario.postgres.execute(f"select pg_drop_replication_slot('{scenario.slot}')")
+
+
+def test_a_temporary_slot_is_not_dropped(pqcdc, config_file, scenario):
+    path = config_file()
+    with scenario.connect() as session:
+        session.execute(f"select pg_create_logical_replication_slot('{scenario.slot}', 'pgoutput', true)")
+        done = pqcdc("slot", "drop", "--with-publication", "--config", path)
+        assert done.returncode == HALTED
+        assert scenario.slot in done.stderr and "stop the worker that reads it" in done.stderr
+        assert scenario.slot_row()["temporary"]
+
+
 def test_slot_in_use_is_not_dropped(pqcdc, config_file, scenario):
     path = config_file()
     scenario.streaming()
