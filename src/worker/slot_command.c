@@ -69,12 +69,26 @@ static bool drop(struct db_conn *conn, const struct config *config, struct error
     return true;
 }
 
+/* Made by somebody else it is not ours to drop; that others use it cannot be seen. */
+static bool drop_publication(struct db_conn *conn, const struct config *config, struct error *err)
+{
+    const char *name = config->cdc_publication_name;
+    bool dropped = false;
+    if (!config->cdc_publication_create_if_not_exists) {
+        printf("publication %s is left alone: cdc.publication.createIfNotExists is false\n", name);
+        return true;
+    }
+    if (!publication_drop(conn, name, &dropped, err))
+        return false;
+    printf(dropped ? "dropped publication %s\n" : "publication %s does not exist\n", name);
+    return true;
+}
+
 /* The slot first: a publication that goes before makes it useless. It may be tried again, so what
  * is gone already counts as dropped. */
 static bool drop_all(struct db_conn *conn, const struct config *config, struct error *err)
 {
     struct error failure = ERROR_INIT;
-    bool dropped = false;
     if (drop(conn, config, &failure)) {
         /* said */
     } else if (strcmp(failure.code, "slot_missing") != 0) {
@@ -83,10 +97,8 @@ static bool drop_all(struct db_conn *conn, const struct config *config, struct e
     } else {
         printf("replication slot %s does not exist\n", config->cdc_slot_name);
     }
-    if (!publication_drop(conn, config->cdc_publication_name, &dropped, err))
+    if (!drop_publication(conn, config, err))
         return false;
-    printf(dropped ? "dropped publication %s\n" : "publication %s does not exist\n",
-           config->cdc_publication_name);
     return !leadership_is_leased(config) || leadership_forget_slot(config, err);
 }
 

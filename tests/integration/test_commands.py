@@ -126,6 +126,20 @@ def test_slot_drop_with_publication_can_be_repeated(pqcdc, config_file, scenario
     assert done.stdout.count("does not exist") == 2
 
 
+def test_slot_drop_leaves_a_publication_that_is_not_ours(pqcdc, config_file, scenario):
+    path = config_file(cdc={"publication": {"createIfNotExists": False}})
+    scenario.execute(f"create publication {scenario.publication} for table users")
+    done = pqcdc("slot", "create", "--accept-gap", "--config", path)
+    assert done.returncode == 0, done.stderr
+    said = f"publication {scenario.publication} is left alone: cdc.publication.createIfNotExists is false\n"
+    for slot in (f"dropped replication slot {scenario.slot}\n", f"replication slot {scenario.slot} does not exist\n"):
+        done = pqcdc("slot", "drop", "--with-publication", "--config", path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == slot + said
+        assert scenario.slot_row() == {}
+        assert scenario.execute("select pubname from pg_publication") == [(scenario.publication,)]
+
+
 @pytest.fixture
 def elsewhere(scenario):
     """Another database of the same server."""
