@@ -138,7 +138,7 @@ static bool job_is(const json_t *job, const char *type)
     return false;
 }
 
-/* The Job drops no publication that somebody else made. */
+/* The Job drops no publication that somebody else made, and is content when it has no right to. */
 static void dropped(const struct resource *resource, struct reconcile_plan *plan,
                     struct farewell *out)
 {
@@ -147,7 +147,8 @@ static void dropped(const struct resource *resource, struct reconcile_plan *plan
         json_is_true(kube_object_find(resource->spec, "cdc.publication.createIfNotExists"));
     buf_append_format(&note, "dropped replication slot \"%s\"", resource->slot);
     if (is_ours)
-        buf_append_format(&note, " and publication \"%s\"", resource->publication);
+        buf_append_format(&note, " and, where its user may, publication \"%s\"",
+                          resource->publication);
     buf_append_format(&note, " of database \"%s\" on %s", resource->database, resource->host);
     if (!is_ours)
         buf_append_format(&note,

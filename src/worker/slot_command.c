@@ -69,17 +69,33 @@ static bool drop(struct db_conn *conn, const struct config *config, struct error
     return true;
 }
 
+/* A right that is missing is no failure: with the slot gone nothing keeps WAL, and whoever waits
+ * for the end (a deletion) would wait for ever. */
+static bool publication_stays(const char *slot, struct error *failure, struct error *err)
+{
+    (void)error_prefix(failure, "replication slot \"%s\" is gone, only the publication stays",
+                       slot);
+    if (strcmp(failure->code, "42501") != 0) {
+        *err = *failure;
+        return false;
+    }
+    (void)error_prefix(failure, "warning");
+    commands_print_error(failure);
+    return true;
+}
+
 /* Made by somebody else it is not ours to drop; that others use it cannot be seen. */
 static bool drop_publication(struct db_conn *conn, const struct config *config, struct error *err)
 {
     const char *name = config->cdc_publication_name;
+    struct error failure = ERROR_INIT;
     bool dropped = false;
     if (!config->cdc_publication_create_if_not_exists) {
         printf("publication %s is left alone: cdc.publication.createIfNotExists is false\n", name);
         return true;
     }
-    if (!publication_drop(conn, name, &dropped, err))
-        return false;
+    if (!publication_drop(conn, name, &dropped, &failure))
+        return publication_stays(config->cdc_slot_name, &failure, err);
     printf(dropped ? "dropped publication %s\n" : "publication %s does not exist\n", name);
     return true;
 }

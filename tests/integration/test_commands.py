@@ -140,6 +140,31 @@ def test_slot_drop_leaves_a_publication_that_is_not_ours(pqcdc, config_file, sce
         assert scenario.execute("select pubname from pg_publication") == [(scenario.publication,)]
 
 
+def test_slot_drop_without_the_right_to_drop_the_publication(pqcdc, config_file, scenario):
+    """The slot is what must not stay: the rest is a warning, and the end."""
+    role = f"{scenario.name}_reader"
+    path = config_file(cdc={"username": role, "publication": {"createIfNotExists": True}})
+    scenario.execute(f"create publication {scenario.publication} for table users")
+    scenario.execute(f"select pg_create_logical_replication_slot('{scenario.slot}', 'pgoutput')")
+    scenario.postgres.execute(f"create role {role} login replication")
+    try:
+        for said in ("dropped replication slot {}\n", "replication slot {} does not exist\n"):
+            done = pqcdc("slot", "drop", "--with-publication", "--config", path)
+            assert done.returncode == 0, done.stderr
+            assert done.stdout == said.format(scenario.slot)
+            warning, advice = done.stderr.splitlines()
+            assert warning.startswith(
+                f'pqcdc: warning: replication slot "{scenario.slot}" is gone, only the publication stays: '
+                f'drop publication "{scenario.publication}"'
+            )
+            assert "must be owner" in warning
+            assert f'run as its owner or a superuser: DROP PUBLICATION IF EXISTS "{scenario.publication}";' in advice
+            assert scenario.slot_row() == {}
+            assert scenario.execute("select pubname from pg_publication") == [(scenario.publication,)]
+    finally:
+        scenario.postgres.execute(f"drop role {role}")
+
+
 @pytest.fixture
 def elsewhere(scenario):
     """Another database of the same server."""
