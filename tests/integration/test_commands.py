@@ -224,3 +224,20 @@ def test_slot_in_use_is_not_dropped(pqcdc, config_file, scenario):
     done = pqcdc("slot", "create", "--config", path)
     assert done.returncode == HALTED
     assert "exists already" in done.stderr
+
+
+def test_slot_drop_says_that_only_the_publication_failed(pqcdc, config_file, scenario):
+    path = config_file(cdc={"publication": {"createIfNotExists": True}})
+    scenario.execute(f"create publication {scenario.publication} for table users")
+    scenario.execute(f"select pg_create_logical_replication_slot('{scenario.slot}', 'pgoutput')")
+    scenario.execute(
+        "create function refuse() returns event_trigger language plpgsql as $$ begin raise 'not today'; end $$"
+    )
+    scenario.execute(
+        "create event trigger refuse on ddl_command_start when tag in ('DROP PUBLICATION') execute function refuse()"
+    )
+    done = pqcdc("slot", "drop", "--with-publication", "--config", path)
+    assert done.returncode == HALTED
+    assert done.stdout == f"dropped replication slot {scenario.slot}\n"
+    assert f'pqcdc: replication slot "{scenario.slot}" is gone, only the publication stays: ' in done.stderr
+    assert "not today" in done.stderr
