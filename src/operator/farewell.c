@@ -138,13 +138,22 @@ static bool job_is(const json_t *job, const char *type)
     return false;
 }
 
+/* The Job drops no publication that somebody else made, and is content when it has no right to. */
 static void dropped(const struct resource *resource, struct reconcile_plan *plan,
                     struct farewell *out)
 {
     AUTO(struct buf, buf_done) note = buf_init(NOTE_MAX_BYTES);
-    buf_append_format(
-        &note, "dropped replication slot \"%s\" and publication \"%s\" of database \"%s\" on %s",
-        resource->slot, resource->publication, resource->database, resource->host);
+    bool is_ours =
+        json_is_true(kube_object_find(resource->spec, "cdc.publication.createIfNotExists"));
+    buf_append_format(&note, "dropped replication slot \"%s\"", resource->slot);
+    if (is_ours)
+        buf_append_format(&note, " and, where its user may, publication \"%s\"",
+                          resource->publication);
+    buf_append_format(&note, " of database \"%s\" on %s", resource->database, resource->host);
+    if (!is_ours)
+        buf_append_format(&note,
+                          "; publication \"%s\" stays: cdc.publication.createIfNotExists is false",
+                          resource->publication);
     tell(plan->events, "SlotDropped", "Delete", false, buf_text(&note));
     let_go(resource, plan, out);
 }

@@ -143,8 +143,8 @@ static bool is_invalidated(const struct slot_sight *sight)
     return sight->invalidation[0] != '\0' && strcmp(sight->invalidation, "wal_removed") != 0;
 }
 
-static bool verify_kind(const struct slot_sight *sight, const char *name, const char *database,
-                        struct error *err)
+bool slot_verify_ours(const struct slot_sight *sight, const char *name, const char *database,
+                      struct error *err)
 {
     if (!sight->exists) {
         (void)error_set(err, ERROR_HALT, "slot_missing", "replication slot \"%s\" does not exist",
@@ -173,7 +173,7 @@ static bool verify_kind(const struct slot_sight *sight, const char *name, const 
 bool slot_verify(const struct slot_sight *sight, const char *name, const char *database,
                  struct error *err)
 {
-    if (!verify_kind(sight, name, database, err))
+    if (!slot_verify_ours(sight, name, database, err))
         return false;
     if (is_invalidated(sight))
         (void)error_set(err, ERROR_HALT, "slot_invalidated",

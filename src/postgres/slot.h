@@ -44,6 +44,11 @@ MUST_CHECK bool slot_look(struct db_conn *conn, const char *name, struct slot_si
 MUST_CHECK bool slot_verify(const struct slot_sight *sight, const char *name, const char *database,
                             struct error *err);
 
+/* The part of it that says whose slot this is: all but "slot_lost" and "slot_invalidated". What is
+ * not ours must not be dropped. */
+MUST_CHECK bool slot_verify_ours(const struct slot_sight *sight, const char *name,
+                                 const char *database, struct error *err);
+
 /* Called about each second while creation waits: pid = the backend whose transaction it waits for
  * (0 = not known, or a prepared transaction, which `application` then says), application = its
  * application_name. */
@@ -58,7 +63,9 @@ MUST_CHECK bool slot_create(struct db_conn *replication, struct db_conn *session
                             slot_waiting_fn *waiting, void *self, lsn_t *out_consistent_point,
                             struct error *err);
 
-/* Busy: ERROR_WAIT that names the pid, in text and advice. Missing: ERROR_HALT "slot_missing". */
+/* Drops whatever has that name: slot_verify_ours comes before. A temporary slot is busy for all but
+ * its own session. Busy: ERROR_WAIT that names the pid, in text and advice. Missing: ERROR_HALT
+ * "slot_missing". */
 MUST_CHECK bool slot_drop(struct db_conn *conn, const char *name, struct error *err);
 
 #endif

@@ -99,9 +99,8 @@ static const struct option {
       "create it although the publication exists: what was committed before now is not delivered",
       take_accept_gap },
     { "--with-publication", NULL, NULL, COMMAND_WITH_PUBLICATION,
-      "drop the publication as well, and forget what the Lease remembers; what is gone already is "
-      "no "
-      "error",
+      "drop the publication as well if createIfNotExists is true, and forget what the Lease "
+      "remembers; what is gone already is no error",
       take_with_publication },
     { "--help", "-h", NULL, 0, "print this help", take_help },
     { "--version", NULL, NULL, 0, "print the version", take_version },

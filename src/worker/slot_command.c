@@ -55,11 +55,48 @@ static bool print_status(struct db_conn *conn, const struct config *config, stru
     return slot_verify(&sight, config->cdc_slot_name, config->cdc_database, err);
 }
 
+/* PostgreSQL would drop a slot of any kind, from any database. */
 static bool drop(struct db_conn *conn, const struct config *config, struct error *err)
 {
+    struct slot_sight sight;
+    if (!slot_look(conn, config->cdc_slot_name, &sight, err))
+        return false;
+    if (sight.exists && !slot_verify_ours(&sight, config->cdc_slot_name, config->cdc_database, err))
+        return error_prefix(err, "not dropped");
     if (!slot_drop(conn, config->cdc_slot_name, err))
         return false;
     printf("dropped replication slot %s\n", config->cdc_slot_name);
+    return true;
+}
+
+/* A right that is missing is no failure: with the slot gone nothing keeps WAL, and whoever waits
+ * for the end (a deletion) would wait for ever. */
+static bool publication_stays(const char *slot, struct error *failure, struct error *err)
+{
+    (void)error_prefix(failure, "replication slot \"%s\" is gone, only the publication stays",
+                       slot);
+    if (strcmp(failure->code, "42501") != 0) {
+        *err = *failure;
+        return false;
+    }
+    (void)error_prefix(failure, "warning");
+    commands_print_error(failure);
+    return true;
+}
+
+/* Made by somebody else it is not ours to drop; that others use it cannot be seen. */
+static bool drop_publication(struct db_conn *conn, const struct config *config, struct error *err)
+{
+    const char *name = config->cdc_publication_name;
+    struct error failure = ERROR_INIT;
+    bool dropped = false;
+    if (!config->cdc_publication_create_if_not_exists) {
+        printf("publication %s is left alone: cdc.publication.createIfNotExists is false\n", name);
+        return true;
+    }
+    if (!publication_drop(conn, name, &dropped, &failure))
+        return publication_stays(config->cdc_slot_name, &failure, err);
+    printf(dropped ? "dropped publication %s\n" : "publication %s does not exist\n", name);
     return true;
 }
 
@@ -68,7 +105,6 @@ static bool drop(struct db_conn *conn, const struct config *config, struct error
 static bool drop_all(struct db_conn *conn, const struct config *config, struct error *err)
 {
     struct error failure = ERROR_INIT;
-    bool dropped = false;
     if (drop(conn, config, &failure)) {
         /* said */
     } else if (strcmp(failure.code, "slot_missing") != 0) {
@@ -77,10 +113,8 @@ static bool drop_all(struct db_conn *conn, const struct config *config, struct e
     } else {
         printf("replication slot %s does not exist\n", config->cdc_slot_name);
     }
-    if (!publication_drop(conn, config->cdc_publication_name, &dropped, err))
+    if (!drop_publication(conn, config, err))
         return false;
-    printf(dropped ? "dropped publication %s\n" : "publication %s does not exist\n",
-           config->cdc_publication_name);
     return !leadership_is_leased(config) || leadership_forget_slot(config, err);
 }
 

@@ -18,6 +18,23 @@ static struct slot_sight good_sight(void)
     };
 }
 
+/* Whose it is does not depend on what became of it. */
+static void test_verify_ours(void **state UNUSED)
+{
+    struct error err = ERROR_INIT;
+    struct slot_sight sight = good_sight();
+    sight.wal_status = SLOT_WAL_LOST;
+    (void)snprintf(sight.invalidation, sizeof(sight.invalidation), "wal_removed");
+    assert_true(slot_verify_ours(&sight, "s1", "d b", &err));
+    assert_false(slot_verify_ours(&sight, "s1", "other", &err));
+    fake_assert_error(&err, ERROR_HALT, "slot_other_database", "belongs to database \"d b\"",
+                      "cdc.slot.name");
+    sight.logical = false;
+    sight.plugin[0] = '\0';
+    assert_false(slot_verify_ours(&sight, "s1", "d b", &err));
+    fake_assert_error(&err, ERROR_HALT, "slot_physical", "physical", "cdc.slot.name");
+}
+
 static void refuse_sight(const struct slot_sight *sight, const char *code, const char *text,
                          const char *advice)
 {
@@ -437,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verify_accepts),
         cmocka_unit_test(test_verify_kinds),
+        cmocka_unit_test(test_verify_ours),
         cmocka_unit_test(test_verify_lost),
         cmocka_unit_test(test_wal_status_names),
         cmocka_unit_test(test_look),
