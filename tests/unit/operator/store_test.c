@@ -212,9 +212,8 @@ static void a_twin_of_the_same_namespace_comes_first(void **state)
 }
 
 /* Which is what the lists of a namespace are that was deleted with the rights in it. */
-static void a_namespace_that_is_denied_holds_back_only_its_own(void **state)
+static void deny_lost(struct seeing *seeing)
 {
-    struct seeing *seeing = *state;
     static const char *const denied[] = { "GET /apis/pqcdc.io/v1alpha1/namespaces/lost/",
                                           "GET /apis/rbac.authorization.k8s.io/v1/namespaces/lost/",
                                           "GET /apis/apps/v1/namespaces/lost/",
@@ -224,13 +223,12 @@ static void a_namespace_that_is_denied_holds_back_only_its_own(void **state)
     for (size_t i = 0; i < COUNT_OF(denied); i++)
         fake_api_push(&seeing->scene->api,
                       (struct fake_answer){ .match = denied[i], .status = 403, .times = 1000 });
-    fake_api_push(
-        &seeing->scene->api,
-        (struct fake_answer){ .match = "GET /apis/monitoring", .status = 404, .times = 2 });
-    start_with(seeing, 2);
-    scene_until(seeing->scene, seeing->failures >= 9); /* each of its collections */
-    assert_false(store_is_complete(seeing->store));    /* nothing else was listed */
-    store_stop(TAKE(seeing->store));
+}
+
+static void a_namespace_that_is_denied_holds_back_only_its_own(void **state)
+{
+    struct seeing *seeing = *state;
+    deny_lost(seeing);
     script(seeing, LIST(CONNECTOR("first", "3", "s")), LIST(""), LIST(""), "Connector");
     fake_api_push(
         &seeing->scene->api,
@@ -240,6 +238,15 @@ static void a_namespace_that_is_denied_holds_back_only_its_own(void **state)
     assert_true(store_sees(seeing->store, "shop/first"));
     assert_false(store_sees(seeing->store, "lost/first"));
     assert_false(store_sees(seeing->store, "lost"));
+}
+
+static void who_is_denied_everywhere_sees_nothing(void **state)
+{
+    struct seeing *seeing = *state;
+    deny_lost(seeing);
+    start_with(seeing, 2);
+    scene_until(seeing->scene, seeing->failures >= 9); /* each of its collections */
+    assert_false(store_is_complete(seeing->store));    /* nothing else was listed */
 }
 
 static void a_pod_may_change_its_owner(void **state)
@@ -332,6 +339,7 @@ int main(void)
         TEST(twins_wake_each_other),
         TEST(a_twin_of_the_same_namespace_comes_first),
         TEST(a_namespace_that_is_denied_holds_back_only_its_own),
+        TEST(who_is_denied_everywhere_sees_nothing),
         TEST(a_pod_may_change_its_owner),
         TEST(a_key_rests_until_what_was_written_is_seen),
         cmocka_unit_test(kinds_say_where_and_whose),
