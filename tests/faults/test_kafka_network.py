@@ -46,7 +46,7 @@ def stands_still(line, worker, seconds: float) -> None:
     assert line.walsender() == pid, "PostgreSQL is answered all the time"
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_broker_accepts_and_never_answers(line, proxy, acquit_of_repeats, full, impact):
     """For longer than PostgreSQL waits for a silent reader, and than Kafka's client for an answer."""
     config = proxied(line, cdc={"walSenderTimeout": "4s"}, kafka=QUICK_TIMEOUTS)
@@ -69,7 +69,7 @@ def test_broker_accepts_and_never_answers(line, proxy, acquit_of_repeats, full, 
     impact.prove()
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_connections_are_cut_again_and_again(line, proxy, acquit_of_repeats, full, impact):
     worker = line.scenario.streaming(proxied(line))
     cuts = 50 if full else 5
@@ -109,7 +109,7 @@ def test_latency_and_lost_packets(line, network, ways, acquit_of_repeats, full, 
     assert line.walsender() == pid, "no connection was given up"
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_half_open_connection_to_kafka(line, kafka, network, ways, acquit_of_repeats, full, impact):
     """Every packet is dropped and nobody is told, as by a firewall that forgot the connection."""
     worker = line.scenario.worker(proxied(line, kafka=QUICK_TIMEOUTS), network=network)

@@ -50,7 +50,7 @@ def wait_quiet(operator, shop) -> dict[str, str]:
 # Children
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_children_appear(operators, shop):
     operator = operators.start()
     created = shop.create("orders")
@@ -229,7 +229,7 @@ def test_a_pod_monitor_where_there_are_none(operators, shop):
 # Workers
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_what_workers_say_becomes_status(operators, shop, pods_of, worker_port):
     operator = operators.start(f"--worker-port={worker_port}")
     shop.create("orders")
