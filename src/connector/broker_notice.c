@@ -9,7 +9,7 @@ static void tell(struct broker_notice *notice)
         (void)error_set(&outage.error, ERROR_RETRY, "brokers_unreached",
                         "kafka: no broker is connected that acknowledges what is sent");
         (void)error_advise(&outage.error, "Records wait until a broker is back; nothing is lost. "
-                                          "Check kafka.brokers, the brokers and the network");
+                                          "Check kafka.brokers, the brokers and the network.");
     }
     status_set_kafka(notice->status, &outage);
     notice->told = true;
