@@ -3,28 +3,8 @@ says that pods run is the test."""
 
 import pytest
 
-from lab.operator import CHILDREN, IMAGE, Pods, worker_status
-from lab.servers import free_port
+from lab.operator import CHILDREN, IMAGE, worker_status
 from lab.waiting import wait_until
-
-
-@pytest.fixture
-def worker_port() -> int:
-    return free_port()
-
-
-@pytest.fixture
-def pods_of(shop, worker_port):
-    """pods_of(connector) -> its pods, which answer until the test is over."""
-    made: list[Pods] = []
-
-    def make(connector: str) -> Pods:
-        made.append(Pods(shop, connector, worker_port))
-        return made[-1]
-
-    yield make
-    for pods in made:
-        pods.__exit__()
 
 
 def managers_of(thing: dict) -> dict[str, list[dict]]:

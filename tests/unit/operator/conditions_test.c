@@ -94,7 +94,7 @@ static void every_reason_has_its_scene_and_stands_in_the_manual(void **state)
         "Complete",    "RollingOut",  "DropFailed",      "ProgressDeadlineExceeded",
         "ApplyFailed", "SlotAtRisk",  "Retrying",        "AsExpected",
         "NotReported", "SlotMissing", "SlotLost",        "Active",
-        "Inactive",    "LeaseHeld",
+        "Inactive",    "LeaseHeld",   "DatabaseUnseen",  "KafkaUnreachable",
     };
     static char manual[256 * 1024];
     AUTO(json_t *, json_decrefp) scenes = scene_load_file(SCENE_DIRECTORY "scenes.json");
