@@ -119,6 +119,17 @@ static bool on_failure(const struct conditions_input *in, struct answer *out)
     return in->failure != NULL && say(out, "%s", in->failure->text);
 }
 
+static bool failed_by(const struct conditions_input *in, const char *code, struct answer *out)
+{
+    return in->failure != NULL && strcmp(in->failure->code, code) == 0 &&
+           say(out, "%s; %s", in->failure->text, in->failure->advice);
+}
+
+static bool on_name_taken(const struct conditions_input *in, struct answer *out)
+{
+    return failed_by(in, "name_taken", out) || failed_by(in, "name_leftover", out);
+}
+
 static bool on_drop_failed(const struct conditions_input *in, struct answer *out)
 {
     return in->drop_failed != NULL && say(out, "%s", in->drop_failed);
@@ -327,6 +338,7 @@ static const struct row degraded_rows[] = {
     { is_true, "DropFailed", on_drop_failed },
     { is_true, "InvalidSpec", on_invalid },
     { is_true, "DuplicateSlot", on_twin },
+    { is_true, "NameTaken", on_name_taken },
     { is_true, "ApplyFailed", on_failure },
     { is_false, "Deleting", on_deleting },
     { is_false, "Paused", on_paused },

@@ -31,6 +31,7 @@ static void begin(struct reconcile_plan *plan)
 {
     *plan = (struct reconcile_plan){
         .apply = json_array(),
+        .job = json_array(),
         .remove = json_array(),
         .pod_patches = json_array(),
         .events = json_array(),
@@ -68,8 +69,8 @@ static void plan_workload(struct look *look)
         return;
     AUTO(json_t *, json_decrefp) wanted =
         workload_wanted(&look->resource, seen->settings, &rendering, wanted_replicas(look));
-    workload_compare(&look->resource, seen->children, wanted, look->plan->apply,
-                     look->plan->remove);
+    workload_lacking(&look->resource, seen->children, wanted, look->plan->apply);
+    workload_surplus(&look->resource, seen->children, wanted, look->plan->remove);
     rendering_done(&rendering);
 }
 
@@ -149,8 +150,12 @@ void reconcile_gone(const struct reconcile_seen *seen, struct reconcile_plan *ou
     struct resource resource;
     struct error invalid = ERROR_INIT;
     begin(out_plan);
-    if (resource_read(seen->connector, &resource, &invalid) && !resource.delete_slot &&
-        seen->twin == NULL && !standing_is(seen->connector, "DuplicateSlot"))
+    if (!resource_read(seen->connector, &resource, &invalid) || resource.delete_slot ||
+        seen->twin != NULL || standing_is(seen->connector, "DuplicateSlot"))
+        return;
+    if (seen->sharer != NULL)
+        farewell_tell_shared(&resource, seen->sharer, out_plan->events);
+    else
         farewell_tell_kept(&resource, "SlotKept", false, "spec.deletionPolicy is Retain",
                            out_plan->events);
 }
@@ -166,7 +171,9 @@ void reconcile_plan_silence(struct reconcile_plan *plan)
 
 void reconcile_plan_done(struct reconcile_plan *plan)
 {
+    json_decref(plan->stop);
     json_decref(plan->apply);
+    json_decref(plan->job);
     json_decref(plan->remove);
     json_decref(plan->pod_patches);
     json_decref(plan->status);

@@ -493,6 +493,28 @@ const json_t *store_twin(const struct store *store, const char *key)
     return elsewhere != self ? elsewhere : NULL;
 }
 
+static bool may_share(const struct entry *entry, const char *key, const char *slot)
+{
+    return entry->connector != NULL && strcmp(entry->key, key) != 0 &&
+           strcmp(entry->slot, slot) == 0 &&
+           kube_object_text(entry->connector, "metadata.deletionTimestamp", NULL) == NULL;
+}
+
+const json_t *store_sharer(const struct store *store, const json_t *connector)
+{
+    AUTO(struct buf, buf_done) slot = buf_init(SLOT_KEY_MAX_BYTES);
+    AUTO(char *, memory_free_p) key = kinds_key(connector);
+    size_t cursor = 0;
+    struct entry *chain = NULL;
+    resource_slot_key(connector, &slot);
+    if (slot.failed || slot.size == 0)
+        return NULL;
+    for (const struct entry *entry; (entry = next(store, &cursor, &chain)) != NULL;)
+        if (may_share(entry, key, buf_text(&slot)))
+            return entry->connector;
+    return NULL;
+}
+
 static json_t *values_of(json_t *objects)
 {
     json_t *values = json_array();

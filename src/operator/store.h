@@ -55,6 +55,9 @@ const json_t *store_job(const struct store *store, const char *key);
 /* The oldest of the Connectors that name the same slot, when it is another one: of the same
  * namespace, else of the others. */
 const json_t *store_twin(const struct store *store, const char *key);
+/* Any other that names the same slot as this one, which may be gone itself, and is not being
+ * deleted. */
+const json_t *store_sharer(const struct store *store, const json_t *connector);
 /* New arrays of the objects: json_decref() them. */
 json_t *store_children(const struct store *store, const char *key);
 json_t *store_pods(const struct store *store, const char *key);

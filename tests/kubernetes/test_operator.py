@@ -180,6 +180,103 @@ def test_a_child_that_the_server_refuses_is_told_and_not_tried_hot(operators, sh
     shop.wait_condition("orders", "Degraded", "False")
 
 
+# Names that are taken
+
+TAKEN = {
+    "ServiceAccount": {},
+    "Role": {"rules": []},
+    "ConfigMap": {"data": {"config.yaml": "somebody else's"}},
+    "Service": {"spec": {"ports": [{"port": 80}], "selector": {"app": "theirs"}}},
+    "Deployment": {
+        "spec": {
+            "replicas": 5,
+            "selector": {"matchLabels": {"app": "theirs"}},
+            "template": {
+                "metadata": {"labels": {"app": "theirs"}},
+                "spec": {"containers": [{"name": "theirs", "image": "registry.example/theirs:1"}]},
+            },
+        }
+    },
+}
+
+
+def same(one: dict, other: dict) -> bool:
+    return one["metadata"]["resourceVersion"] == other["metadata"]["resourceVersion"]
+
+
+@pytest.mark.parametrize("kind", TAKEN)
+def test_what_somebody_else_made_is_left_as_it_is(operators, shop, kind):
+    theirs = shop.api.post(shop.path(kind), {"metadata": {"name": "pqcdc-orders"}, **TAKEN[kind]})
+    operators.start()
+    shop.create("orders")
+    condition = shop.wait_condition("orders", "Degraded", "True", "NameTaken")
+    assert f"{kind} pqcdc-orders" in condition["message"] and "delete or rename it" in condition["message"]
+    assert same(shop.child(kind, "orders"), theirs)
+    shop.delete("orders")
+    wait_gone(shop, "orders")
+    assert same(shop.child(kind, "orders"), theirs)
+
+
+def test_a_name_that_becomes_free_is_taken(operators, shop):
+    shop.api.post(shop.path("ConfigMap"), {"metadata": {"name": "pqcdc-orders"}})
+    operators.start("--resync=2s")
+    shop.create("orders")
+    shop.wait_condition("orders", "Degraded", "True", "NameTaken")
+    shop.api.delete(shop.path("ConfigMap", "pqcdc-orders"))
+    shop.wait_children("orders", 90)
+    shop.wait_condition("orders", "Degraded", "False")
+
+
+def owner(name: str, uid: str) -> dict:
+    return {
+        "apiVersion": "pqcdc.io/v1alpha1",
+        "kind": "Connector",
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def test_what_an_earlier_one_left_is_waited_for(operators, shop):
+    """There is no collector of garbage here: what the first one left stays until the test takes it away."""
+    operator = operators.start()
+    shop.create("orders", paused=True)
+    first = shop.wait_children("orders")
+    shop.wait_condition("orders", "Ready", "False", "Paused")
+    shop.delete("orders")
+    wait_gone(shop, "orders")
+    again = shop.create("orders")
+    operator.wait(lambda: operator.lines("belongs to an earlier Connector orders"), "it waits")
+    assert shop.condition("orders", "Degraded").get("status") != "True", "that is nothing for people yet"
+    for kind, child in first.items():
+        assert same(shop.child(kind, "orders"), child), kind
+        shop.api.delete(shop.path(kind, "pqcdc-orders"))
+
+    def owned() -> bool:
+        children = [shop.child(kind, "orders") for kind in first]
+        return all(
+            each and each["metadata"]["ownerReferences"][0]["uid"] == again["metadata"]["uid"] for each in children
+        )
+
+    wait_until(owned, "all of it is made anew", 90)
+
+
+def test_what_nobody_owns_any_more_is_taken_over(operators, shop):
+    """`kubectl delete --cascade=orphan` leaves what was made, without its owner."""
+    operators.start()
+    created = shop.create("orders")
+    before = shop.wait_children("orders")["ConfigMap"]["metadata"]["uid"]
+    shop.api.patch(shop.path("ConfigMap", "pqcdc-orders"), {"metadata": {"ownerReferences": None}})
+
+    def owned() -> bool:
+        owners = shop.child("ConfigMap", "orders")["metadata"].get("ownerReferences")
+        return owners == [owner("orders", created["metadata"]["uid"])]
+
+    wait_until(owned, "it has its owner again")
+    assert shop.child("ConfigMap", "orders")["metadata"]["uid"] == before
+
+
 @pytest.fixture
 def pod_monitors(api):
     """Clusters with Prometheus' operator serve them."""
@@ -409,6 +506,74 @@ def test_delete_drops_the_slot_by_a_job(operators, shop):
     shop.api.patch(f"{path}/status", {"status": status})
     wait_gone(shop, "orders")
     wait_until(lambda: "SlotDropped" in reasons(shop), "an event says so")
+
+
+BAD_TEMPLATES = {
+    "of_workers": {"topologySpreadConstraints": [{"maxSkew": 0}]},
+    "of_both": {"nodeSelector": {"no label, to be sure": "x"}, "env": [{"name": "MORE", "value": "1"}]},
+}
+
+
+@pytest.mark.parametrize("template", BAD_TEMPLATES)
+def test_a_deployment_that_is_refused_holds_no_drop_up(operators, shop, template):
+    operators.start()
+    shop.create("orders", deletionPolicy="Delete")
+    shop.wait_children("orders")
+    shop.edit("orders", {"spec": {"template": BAD_TEMPLATES[template]}})
+    shop.wait_condition("orders", "Degraded", "True", "ApplyFailed")
+    assert shop.child("Deployment", "orders")["spec"]["replicas"] == 2
+    shop.delete("orders")
+    job = wait_until(lambda: shop.api.find(shop.path("Job", "pqcdc-orders-drop")), "the Job is there")
+    assert shop.child("Deployment", "orders")["spec"]["replicas"] == 0
+    spec = job["spec"]["template"]["spec"]
+    assert "nodeSelector" not in spec
+    names = {each["name"] for each in spec["containers"][0]["env"]}
+    assert ("MORE" in names) == ("env" in BAD_TEMPLATES[template])
+    shop.wait_condition("orders", "Degraded", "False", "Deleting")
+
+
+def test_one_that_never_could_run_is_dropped(operators, shop):
+    operators.start()
+    shop.create("orders", deletionPolicy="Delete", template=BAD_TEMPLATES["of_both"])
+    shop.wait_condition("orders", "Degraded", "True", "ApplyFailed")
+    shop.delete("orders")
+    wait_until(lambda: shop.api.find(shop.path("Job", "pqcdc-orders-drop")), "the Job is there")
+
+
+def kept(shop) -> list[str]:
+    return [each["note"] for each in shop.events() if each.get("reason") == "SlotKept"]
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_a_slot_that_another_uses_is_left_to_it(operators, shop, policy):
+    operator = operators.start()
+    shop.create("first", slot="common", deletionPolicy=policy, paused=True)
+    shop.wait_children("first")
+    shop.wait_condition("first", "Ready", "False", "Paused")
+    shop.create("second", slot="common", paused=True)
+    shop.wait_observed("second")
+    shop.delete("first")
+    wait_gone(shop, "first")
+    note = wait_until(lambda: kept(shop), "an event says that it stays")[0]
+    assert f"{shop.name}/second" in note and "pg_drop" not in note
+    assert not shop.objects("Job")
+    assert operator.lines(f"{shop.name}/second"), operator.tail()
+
+
+def test_of_two_that_go_one_drops_the_slot(operators, shop):
+    """Whoever is being deleted itself uses it no more."""
+    operator = operators.start()
+    for name in ("first", "second"):
+        shop.create(name, slot="common", deletionPolicy="Delete", paused=True)
+        shop.wait_children(name)
+        wait_until(lambda name=name: shop.connector(name)["metadata"].get("finalizers"), "it is held")
+    operator.kill()
+    for name in ("first", "second"):
+        shop.delete(name)
+    operators.start()
+    wait_until(lambda: shop.objects("Job"), "a Job drops it")
+    wait_until(lambda: len(shop.api.get(shop.path("Connector"))["items"]) == 1, "the other one is gone")
+    assert len(shop.objects("Job")) == 1
 
 
 def test_a_drop_that_fails_is_told_and_can_be_given_up(operators, shop):
