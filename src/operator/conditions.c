@@ -114,15 +114,30 @@ static bool on_scaled(const struct conditions_input *in, struct answer *out)
                in->resource->slot);
 }
 
+static bool has_failed_by(const struct conditions_input *in, const char *code)
+{
+    return in->failure != NULL && strcmp(in->failure->code, code) == 0;
+}
+
+/* Of what can be done without: all else was written. */
+static bool on_unknown_kind(const struct conditions_input *in, struct answer *out)
+{
+    const char *kind = has_failed_by(in, "kind_unknown") ? "PodMonitor" : in->unknown_kind;
+    return kind != NULL && say(out,
+                               "this cluster does not know kind %s: install its definition, or ask "
+                               "for none; everything else goes on",
+                               kind);
+}
+
 static bool on_failure(const struct conditions_input *in, struct answer *out)
 {
-    return in->failure != NULL && say(out, "%s", in->failure->text);
+    return in->failure != NULL && !has_failed_by(in, "kind_unknown") &&
+           say(out, "%s", in->failure->text);
 }
 
 static bool failed_by(const struct conditions_input *in, const char *code, struct answer *out)
 {
-    return in->failure != NULL && strcmp(in->failure->code, code) == 0 &&
-           say(out, "%s; %s", in->failure->text, in->failure->advice);
+    return has_failed_by(in, code) && say(out, "%s; %s", in->failure->text, in->failure->advice);
 }
 
 static bool on_name_taken(const struct conditions_input *in, struct answer *out)
@@ -348,6 +363,7 @@ static const struct row degraded_rows[] = {
     { is_true, "PodsUnavailable", on_stuck },
     { is_true, "WorkerUnreachable", on_unreachable },
     { is_true, "SlotAtRisk", on_slot_at_risk },
+    { is_true, "KindUnknown", on_unknown_kind },
     { is_false, "Retrying", on_retrying },
     { is_false, "AsExpected", on_good },
 };

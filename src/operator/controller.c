@@ -127,7 +127,7 @@ static void on_written(void *self, const struct writer_result *result)
     bool first = !work->failed;
     work->writing = NULL;
     work->writes += result->writes;
-    freshness_note(work->controller->freshness, work->key, result->written,
+    freshness_note(work->controller->freshness, work->key, work->controller->store, result->written,
                    now_of(work->controller));
     if (result->end == WRITER_FAILED || result->end == WRITER_REFUSED) {
         note_failure(work, result);
@@ -177,6 +177,7 @@ static void make_plan(struct work *work, const json_t *connector, bool namespace
         .twin = store_twin(controller->store, work->key),
         .sharer = store_sharer(controller->store, connector),
         .namespace_terminating = namespace_terminating,
+        .no_pod_monitors = !store_knows(controller->store, work->key, "PodMonitor"),
         .now_us = clock_wall_us(&controller->with.clock),
         .failure = work->failed ? &work->failure : NULL,
         .settings = controller->with.settings,

@@ -23,6 +23,7 @@ struct look {
     struct resource resource;
     struct workers workers;
     const json_t *twin; /* the one that stops it */
+    bool lacks_monitor; /* it wants one, and no PodMonitor can be made */
     bool understood;
     struct error invalid; /* why not */
 };
@@ -83,13 +84,14 @@ static void plan_status(struct look *look, const struct farewell *farewell)
         .invalid = invalid_of(look),
         .failure = seen->failure,
         .twin = look->twin,
+        .unknown_kind = look->lacks_monitor ? "PodMonitor" : NULL,
         .deployment = objects_find(seen->children, "Deployment", look->resource.child),
         .workers = &look->workers,
         .deleting = farewell != NULL ? farewell->waits : NULL,
         .drop_failed = farewell != NULL && farewell->failed[0] != '\0' ? farewell->failed : NULL,
     };
     AUTO(json_t *, json_decrefp) status = standing_compose(&input, seen->settings, seen->now_us);
-    if (json_equal(before, status) != 0)
+    if (!standing_is_news(before, status, seen->now_us))
         return;
     standing_announce(before, status, look->plan->events);
     look->plan->status = json_incref(status);
@@ -138,6 +140,8 @@ void reconcile_plan(const struct reconcile_seen *seen, struct reconcile_plan *ou
     begin(out_plan);
     look.understood = resource_read(seen->connector, &look.resource, &look.invalid);
     look.twin = stopping_twin(seen);
+    look.lacks_monitor = look.resource.pod_monitor && seen->no_pod_monitors;
+    look.resource.pod_monitor = look.resource.pod_monitor && !seen->no_pod_monitors;
     workers_read(seen->pods, seen->reports, seen->now_us, &look.workers);
     if (look.resource.deleting)
         plan_end(&look);

@@ -29,6 +29,7 @@ struct reconcile_seen {
     const json_t *sharer;   /* any other Connector with that key that is not being deleted; no slot
                                is dropped that has one */
     bool namespace_terminating;
+    bool no_pod_monitors;        /* the cluster does not know that kind */
     int64_t now_us;              /* wall clock */
     const struct error *failure; /* why the last plan was not carried out; shows as ApplyFailed */
     const struct operator_settings *settings;
@@ -43,7 +44,7 @@ struct reconcile_plan {
     json_t *remove; /* {apiVersion, kind, name, uid}; without uid it is whatever has the name;
                        that it is not there is as good */
     json_t *pod_patches; /* {name, labels?, annotations?}: metadata, merge patch; null removes */
-    json_t *status;      /* the whole content of .status, NULL = it says that already */
+    json_t *status;      /* the whole content of .status, NULL = it says that, or nearly */
     json_t *events;      /* {reason, action, warning, note}, regarding the Connector */
     json_t *finalizers;  /* merge patch {"metadata": {"finalizers", "resourceVersion"}}, or NULL */
     int64_t again_ms;    /* look again after so long; 0 = at the resync */

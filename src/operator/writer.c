@@ -308,12 +308,15 @@ static void note(struct writing *writing, const struct kube_answer *answer)
 }
 
 /* One that its API does not exist for keeps nothing else from being written. */
-static bool is_optional(const struct writing *writing, const struct kube_answer *answer)
+static bool is_unknown(struct writing *writing, const struct kube_answer *answer)
 {
     const json_t *item = stages[writing->stage].make == apply ? item_of(writing) : NULL;
-    const struct kind *kind =
-        kinds_find(kube_object_text(item, "apiVersion", ""), kube_object_text(item, "kind", ""));
-    return answer->outcome == KUBE_NOT_FOUND && kind != NULL && !kind->everywhere;
+    const char *name = kube_object_text(item, "kind", "");
+    const struct kind *kind = kinds_find(kube_object_text(item, "apiVersion", ""), name);
+    if (answer->outcome != KUBE_NOT_FOUND || kind == NULL || kind->everywhere)
+        return false;
+    return !error_set(&writing->result.err, ERROR_WAIT, "kind_unknown",
+                      "this cluster does not know kind %s of %s", name, kind->api_version);
 }
 
 static void go_on_behind(struct writing *writing)
@@ -338,7 +341,7 @@ static void fail(struct writing *writing, const struct kube_answer *answer)
     writing->result.err = answer->err;
     writing->result.is_news =
         answer->outcome != KUBE_CONFLICT && answer->outcome != KUBE_UNREACHABLE;
-    if (is_optional(writing, answer) || has_alternative(writing, answer))
+    if (is_unknown(writing, answer) || has_alternative(writing, answer))
         go_on_behind(writing);
     else
         finish(writing, answer->outcome == KUBE_INVALID ? WRITER_REFUSED : WRITER_FAILED);

@@ -213,7 +213,7 @@ def test_what_somebody_else_made_is_left_as_it_is(operators, shop, kind):
     assert f"{kind} pqcdc-orders" in condition["message"] and "delete or rename it" in condition["message"]
     assert same(shop.child(kind, "orders"), theirs)
     shop.delete("orders")
-    wait_gone(shop, "orders")
+    shop.wait_gone("orders")
     assert same(shop.child(kind, "orders"), theirs)
 
 
@@ -245,7 +245,7 @@ def test_what_an_earlier_one_left_is_waited_for(operators, shop):
     first = shop.wait_children("orders")
     shop.wait_condition("orders", "Ready", "False", "Paused")
     shop.delete("orders")
-    wait_gone(shop, "orders")
+    shop.wait_gone("orders")
     again = shop.create("orders")
     operator.wait(lambda: operator.lines("belongs to an earlier Connector orders"), "it waits")
     assert shop.condition("orders", "Degraded").get("status") != "True", "that is nothing for people yet"
@@ -277,10 +277,12 @@ def test_what_nobody_owns_any_more_is_taken_over(operators, shop):
     assert shop.child("ConfigMap", "orders")["metadata"]["uid"] == before
 
 
-@pytest.fixture
-def pod_monitors(api):
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+MONITORS = "/apis/monitoring.coreos.com/v1/podmonitors"
+
+
+def define_monitors(api) -> None:
     """Clusters with Prometheus' operator serve them."""
-    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     definition = {
         "metadata": {"name": "podmonitors.monitoring.coreos.com"},
@@ -291,36 +293,74 @@ def pod_monitors(api):
             "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
         },
     }
-    collection = "/apis/monitoring.coreos.com/v1/podmonitors"
-    api.admin.post(path, {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", **definition})
-    wait_until(lambda: api.admin.call("GET", collection).status == 200, "PodMonitors are served")
+    kind = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    api.admin.post(DEFINITIONS, {**kind, **definition})
+    wait_until(lambda: api.admin.call("GET", MONITORS).status == 200, "PodMonitors are served")
+
+
+def drop_monitors(api) -> None:
+    path = f"{DEFINITIONS}/podmonitors.monitoring.coreos.com"
+    if api.admin.find(path):
+        api.admin.delete(path)
+    wait_until(lambda: api.admin.call("GET", MONITORS).status == 404, "PodMonitors are served no more")
+
+
+@pytest.fixture
+def pod_monitors(api):
+    define_monitors(api)
     yield
-    api.admin.delete(f"{path}/podmonitors.monitoring.coreos.com")
-    wait_until(lambda: api.admin.call("GET", collection).status == 404, "PodMonitors are served no more")
+    drop_monitors(api)
+
+
+@pytest.fixture
+def no_pod_monitors(api):
+    """Yet."""
+    yield
+    drop_monitors(api)
+
+
+def monitor(shop) -> dict | None:
+    path = f"/apis/monitoring.coreos.com/v1/namespaces/{shop.name}/podmonitors/pqcdc-orders"
+    return shop.api.find(path)
 
 
 def test_a_pod_monitor_where_there_are_any(pod_monitors, operators, shop):
     operator = operators.start()
     shop.create("orders", podMonitor={"enabled": True})
     path = f"/apis/monitoring.coreos.com/v1/namespaces/{shop.name}/podmonitors/pqcdc-orders"
-    wait_until(lambda: shop.api.find(path), "the PodMonitor is there")
+    wait_until(lambda: monitor(shop), "the PodMonitor is there")
     shop.wait_observed("orders")
     before = wait_quiet(operator, shop)
     shop.api.delete(path)
-    wait_until(lambda: shop.api.find(path), "the PodMonitor is back")
+    wait_until(lambda: monitor(shop), "the PodMonitor is back")
     shop.edit("orders", {"spec": {"podMonitor": {"enabled": False}}})
-    wait_until(lambda: shop.api.find(path) is None, "nobody wants it any more")
+    wait_until(lambda: monitor(shop) is None, "nobody wants it any more")
     assert before.keys() == shop.versions().keys()
 
 
-def test_a_pod_monitor_where_there_are_none(operators, shop):
-    """It is told, and everything else is there."""
-    operators.start()
+def test_a_pod_monitor_where_there_are_none(no_pod_monitors, operators, shop, api):
+    """It is told, everything else goes on, and it is made as soon as the cluster knows the kind."""
+    operator = operators.start()
     shop.create("orders", podMonitor={"enabled": True})
     shop.wait_children("orders")
-    shop.wait_condition("orders", "Degraded", "True", "ApplyFailed")
+    said = shop.wait_condition("orders", "Degraded", "True", "KindUnknown")
+    assert "does not know kind PodMonitor" in said["message"]
+    wait_quiet(operator, shop)
+    errors = sum(v for k, v in operator.metrics().items() if k.startswith("pqcdc_operator_errors_total"))
+    shop.edit("orders", {"spec": {"replicas": 3}})
+    wait_until(lambda: shop.child("Deployment", "orders")["spec"]["replicas"] == 3, "the rest goes on")
+    shop.wait_observed("orders")
+    now = sum(v for k, v in operator.metrics().items() if k.startswith("pqcdc_operator_errors_total"))
+    assert now == errors, "it is tried again and again"
     shop.edit("orders", {"spec": {"podMonitor": {"enabled": False}}})
     shop.wait_condition("orders", "Degraded", "False")
+    shop.edit("orders", {"spec": {"podMonitor": {"enabled": True}}})
+    shop.wait_condition("orders", "Degraded", "True", "KindUnknown")
+    define_monitors(api)
+    wait_until(lambda: monitor(shop), "the PodMonitor is there", 90)
+    shop.wait_condition("orders", "Degraded", "False")
+    drop_monitors(api)
+    shop.wait_condition("orders", "Degraded", "True", "KindUnknown", 90)
 
 
 # Workers
@@ -356,6 +396,44 @@ def test_what_workers_say_becomes_status(operators, shop, pods_of, worker_port):
     wait_until(lambda: shop.status("orders").get("leader") == second, "the other one leads")
     wait_until(lambda: marked(second, first), "the marks have moved")
     assert operator.metrics()["pqcdc_operator_pods"] == 2
+
+
+def test_figures_that_drift_are_not_written_at_every_look(operators, shop, pods_of, worker_port):
+    operators.start(f"--worker-port={worker_port}")
+    shop.create("orders")
+    shop.wait_children("orders")
+    pods = pods_of("orders")
+    pod = pods.add("a")
+
+    def say(count: int, lag: int) -> None:
+        body = worker_status("streaming", pod, True)
+        body["slot"].update(lag=lag, confirmedFlushLSN=f"0/{count:X}")
+        pods.say(pod, body)
+
+    say(1, 100)
+    shop.wait_condition("orders", "Ready", "True", "Streaming")
+    wait_until(lambda: pods.metadata(pod)["labels"].get("pqcdc.io/role"), "it is marked")
+    first = shop.status("orders")
+    for count in range(2, 7):
+        visits = pods.visits[pod]
+        say(count, 100 + count)
+        wait_until(lambda seen=visits: pods.visits[pod] >= seen + 2, "it was asked again")
+    assert shop.status("orders") == first
+    say(7, 1 << 30)
+    wait_until(lambda: shop.status("orders")["lag"]["bytes"] == 1 << 30, "a lag that jumps is written at once")
+    assert shop.status("orders")["slot"]["confirmedFlushLsn"] == "0/7"
+    assert shop.status("orders")["measuredTime"] > first["measuredTime"]
+
+
+def test_scaling_changes_no_configuration(operators, shop):
+    operators.start()
+    shop.create("orders", replicas=1)
+    wait_until(lambda: shop.child("Deployment", "orders"), "the Deployment is there")
+    before = [shop.child("ConfigMap", "orders"), shop.child("Deployment", "orders")["spec"]["template"]]
+    shop.edit("orders", {"spec": {"replicas": 2}})
+    wait_until(lambda: shop.child("Deployment", "orders")["spec"]["replicas"] == 2, "it is scaled")
+    shop.wait_observed("orders")
+    assert [shop.child("ConfigMap", "orders"), shop.child("Deployment", "orders")["spec"]["template"]] == before
 
 
 def test_a_halted_worker_is_told_with_its_reason(operators, shop, pods_of, worker_port):
@@ -468,176 +546,28 @@ def test_the_younger_of_two_on_one_slot_is_degraded(operators, shop):
     wait_until(lambda: shop.child("Deployment", loser)["spec"]["replicas"] == 2, "it runs workers")
 
 
-# Deletion
-
-
-def wait_gone(shop, name: str) -> None:
-    wait_until(lambda: shop.connector(name) is None, f"{name} is gone")
-
-
-def reasons(shop) -> set[str]:
-    return {each.get("reason", "") for each in shop.events()}
-
-
-def test_retain_goes_at_once_and_says_what_stays(operators, shop):
-    operators.start()
-    shop.create("orders")
-    shop.wait_children("orders")
-    assert not shop.connector("orders")["metadata"].get("finalizers")
-    shop.delete("orders")
-    wait_gone(shop, "orders")
-    wait_until(lambda: "SlotKept" in reasons(shop), "an event names the slot")
-
-
-def test_delete_drops_the_slot_by_a_job(operators, shop):
-    operators.start()
-    shop.create("orders", deletionPolicy="Delete")
-    shop.wait_children("orders")
-    assert shop.connector("orders")["metadata"]["finalizers"] == ["pqcdc.io/slot"]
-    shop.delete("orders")
-    path = shop.path("Job", "pqcdc-orders-drop")
-    wait_until(lambda: shop.api.find(path), "the Job is there")
-    assert shop.child("Deployment", "orders")["spec"]["replicas"] == 0
-    now = "2026-01-02T03:04:05Z"
-    done = [
-        {"type": each, "status": "True", "lastTransitionTime": now} for each in ("SuccessCriteriaMet", "Complete")
-    ]
-    status = {"conditions": done, "startTime": now, "completionTime": now, "succeeded": 1}
-    shop.api.patch(f"{path}/status", {"status": status})
-    wait_gone(shop, "orders")
-    wait_until(lambda: "SlotDropped" in reasons(shop), "an event says so")
-
-
-BAD_TEMPLATES = {
-    "of_workers": {"topologySpreadConstraints": [{"maxSkew": 0}]},
-    "of_both": {"nodeSelector": {"no label, to be sure": "x"}, "env": [{"name": "MORE", "value": "1"}]},
-}
-
-
-@pytest.mark.parametrize("template", BAD_TEMPLATES)
-def test_a_deployment_that_is_refused_holds_no_drop_up(operators, shop, template):
-    operators.start()
-    shop.create("orders", deletionPolicy="Delete")
-    shop.wait_children("orders")
-    shop.edit("orders", {"spec": {"template": BAD_TEMPLATES[template]}})
-    shop.wait_condition("orders", "Degraded", "True", "ApplyFailed")
-    assert shop.child("Deployment", "orders")["spec"]["replicas"] == 2
-    shop.delete("orders")
-    job = wait_until(lambda: shop.api.find(shop.path("Job", "pqcdc-orders-drop")), "the Job is there")
-    assert shop.child("Deployment", "orders")["spec"]["replicas"] == 0
-    spec = job["spec"]["template"]["spec"]
-    assert "nodeSelector" not in spec
-    names = {each["name"] for each in spec["containers"][0]["env"]}
-    assert ("MORE" in names) == ("env" in BAD_TEMPLATES[template])
-    shop.wait_condition("orders", "Degraded", "False", "Deleting")
-
-
-def test_one_that_never_could_run_is_dropped(operators, shop):
-    operators.start()
-    shop.create("orders", deletionPolicy="Delete", template=BAD_TEMPLATES["of_both"])
-    shop.wait_condition("orders", "Degraded", "True", "ApplyFailed")
-    shop.delete("orders")
-    wait_until(lambda: shop.api.find(shop.path("Job", "pqcdc-orders-drop")), "the Job is there")
-
-
-def kept(shop) -> list[str]:
-    return [each["note"] for each in shop.events() if each.get("reason") == "SlotKept"]
-
-
-@pytest.mark.parametrize("policy", ["Delete", "Retain"])
-def test_a_slot_that_another_uses_is_left_to_it(operators, shop, policy):
-    operator = operators.start()
-    shop.create("first", slot="common", deletionPolicy=policy, paused=True)
-    shop.wait_children("first")
-    shop.wait_condition("first", "Ready", "False", "Paused")
-    shop.create("second", slot="common", paused=True)
-    shop.wait_observed("second")
-    shop.delete("first")
-    wait_gone(shop, "first")
-    note = wait_until(lambda: kept(shop), "an event says that it stays")[0]
-    assert f"{shop.name}/second" in note and "pg_drop" not in note
-    assert not shop.objects("Job")
-    assert operator.lines(f"{shop.name}/second"), operator.tail()
-
-
-def test_of_two_that_go_one_drops_the_slot(operators, shop):
-    """Whoever is being deleted itself uses it no more."""
-    operator = operators.start()
-    for name in ("first", "second"):
-        shop.create(name, slot="common", deletionPolicy="Delete", paused=True)
-        shop.wait_children(name)
-        wait_until(lambda name=name: shop.connector(name)["metadata"].get("finalizers"), "it is held")
-    operator.kill()
-    for name in ("first", "second"):
-        shop.delete(name)
-    operators.start()
-    wait_until(lambda: shop.objects("Job"), "a Job drops it")
-    wait_until(lambda: len(shop.api.get(shop.path("Connector"))["items"]) == 1, "the other one is gone")
-    assert len(shop.objects("Job")) == 1
-
-
-def test_a_drop_that_fails_is_told_and_can_be_given_up(operators, shop):
-    operators.start()
-    shop.create("orders", deletionPolicy="Delete")
-    shop.wait_children("orders")
-    shop.delete("orders")
-    path = shop.path("Job", "pqcdc-orders-drop")
-    wait_until(lambda: shop.api.find(path), "the Job is there")
-    now = "2026-01-02T03:04:05Z"
-    failed = [{"type": each, "status": "True", "lastTransitionTime": now} for each in ("FailureTarget", "Failed")]
-    shop.api.patch(f"{path}/status", {"status": {"conditions": failed, "startTime": now, "failed": 3}})
-    shop.wait_condition("orders", "Degraded", "True", "DropFailed")
-    assert shop.connector("orders")["metadata"]["finalizers"] == ["pqcdc.io/slot"]
-    shop.edit("orders", {"metadata": {"annotations": {"pqcdc.io/abandon-slot": "true"}}})
-    wait_gone(shop, "orders")
-
-
-def test_a_namespace_that_goes_is_not_held_up(operators, shop, namespace):
-    """Nothing can be made in it any more, the Job neither."""
-    operator = operators.start()
-    shop.create("orders", deletionPolicy="Delete", paused=True)
-    shop.wait_children("orders")
-    assert shop.connector("orders")["metadata"]["finalizers"] == ["pqcdc.io/slot"]
-    namespace.server.admin.delete(f"/api/v1/namespaces/{namespace.name}")
-    shop.delete("orders")  # as the controller of namespaces does it
-    wait_gone(shop, "orders")
-    assert any('"orders"' in line or "orders" in line for line in operator.lines("SlotKept")), operator.tail()
-
-
-def test_the_policy_may_change(operators, shop):
-    operators.start()
-    shop.create("orders")
-    shop.wait_children("orders")
-    for policy, finalizers in (("Delete", ["pqcdc.io/slot"]), ("Retain", [])):
-        shop.edit("orders", {"spec": {"deletionPolicy": policy}})
-
-        def has_them(wanted: list[str] = finalizers) -> bool:
-            return (shop.connector("orders")["metadata"].get("finalizers") or []) == wanted
-
-        wait_until(has_them, f"{policy}: {finalizers}")
-
-
 # Rights
 
 
-SIGHT = {"get", "list", "watch"}
-ALL_OF_IT = SIGHT | {"create", "patch", "delete"}
+SIGHT = {"list", "watch"}
+MADE = SIGHT | {"get", "create", "patch"}
+MADE_AND_ENDED = MADE | {"delete"}
 REVIEWED = {
     "pqcdc.io/connectors": SIGHT | {"patch"},
-    "pqcdc.io/connectors/status": {"get", "patch"},
+    "pqcdc.io/connectors/status": {"patch"},
     "pqcdc.io/connectors/finalizers": {"update"},
-    "/serviceaccounts": ALL_OF_IT,
-    "/configmaps": ALL_OF_IT,
-    "/services": ALL_OF_IT,
+    "/serviceaccounts": MADE_AND_ENDED,
+    "/configmaps": MADE,
+    "/services": MADE,
     "/pods": SIGHT | {"patch"},
     "/namespaces": {"get"},
-    "apps/deployments": ALL_OF_IT,
-    "batch/jobs": ALL_OF_IT,
-    "policy/poddisruptionbudgets": ALL_OF_IT,
-    "rbac.authorization.k8s.io/roles": ALL_OF_IT,
-    "rbac.authorization.k8s.io/rolebindings": ALL_OF_IT,
-    "monitoring.coreos.com/podmonitors": ALL_OF_IT,
-    "coordination.k8s.io/leases": SIGHT | {"create", "update"},
+    "apps/deployments": MADE,
+    "batch/jobs": MADE,
+    "policy/poddisruptionbudgets": MADE_AND_ENDED,
+    "rbac.authorization.k8s.io/roles": MADE,
+    "rbac.authorization.k8s.io/rolebindings": MADE,
+    "monitoring.coreos.com/podmonitors": MADE_AND_ENDED,
+    "coordination.k8s.io/leases": SIGHT | {"get", "create", "update"},
     "events.k8s.io/events": {"create", "patch"},
 }
 OF_EVERYBODY = ("authorization.k8s.io/", "authentication.k8s.io/")

@@ -92,9 +92,9 @@ static void every_reason_has_its_scene_and_stands_in_the_manual(void **state)
         "Scaled",      "Streaming",   "Halted:SlotLost", "PodsUnavailable",
         "Starting",    "NoLeader",    "ScalingDown",     "WorkerUnreachable",
         "Complete",    "RollingOut",  "DropFailed",      "ProgressDeadlineExceeded",
-        "ApplyFailed", "SlotAtRisk",  "Retrying",        "AsExpected",
-        "NotReported", "SlotMissing", "SlotLost",        "Active",
-        "Inactive",    "LeaseHeld",
+        "ApplyFailed", "KindUnknown", "NameTaken",       "SlotAtRisk",
+        "Retrying",    "AsExpected",  "NotReported",     "SlotMissing",
+        "SlotLost",    "Active",      "Inactive",        "LeaseHeld",
     };
     static char manual[256 * 1024];
     AUTO(json_t *, json_decrefp) scenes = scene_load_file(SCENE_DIRECTORY "scenes.json");

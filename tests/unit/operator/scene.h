@@ -153,6 +153,7 @@ static inline void scene_plan(struct scene *scene, struct reconcile_plan *out_pl
         .twin = json_object_get(seen, "twin"),
         .sharer = json_object_get(seen, "sharer"),
         .namespace_terminating = json_is_true(json_object_get(seen, "namespace_terminating")),
+        .no_pod_monitors = json_is_true(json_object_get(seen, "no_pod_monitors")),
         .settings = &scene_settings,
     };
     assert_true(kube_time_parse(kube_object_text(seen, "now", ""), &look.now_us));

@@ -329,6 +329,7 @@ static void what_the_cluster_does_not_know_keeps_nothing_else_up(void **state)
     run(scene, &plan);
     assert_int_equal(scene->result.end, WRITER_FAILED);
     assert_true(scene->result.is_news);
+    assert_string_equal(scene->result.err.code, "kind_unknown");
     assert_int_equal(scene->result.writes, 1);
     assert_int_equal(scene->events, 0); /* the plan that tells of it comes next */
     assert_int_equal(fake_api_count(&scene->scene->api), 3);
