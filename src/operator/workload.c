@@ -268,7 +268,8 @@ bool workload_may_take(const json_t *connector, const json_t *object, struct err
             ? was_made_for(object, connector_name)
             : is_text(controller, "uid", kube_object_text(connector, "metadata.uid", "")))
         return true;
-    if (is_text(controller, "kind", RESOURCE_KIND) && is_text(controller, "name", connector_name)) {
+    if (is_text(controller, "apiVersion", RESOURCE_API_VERSION) &&
+        is_text(controller, "kind", RESOURCE_KIND) && is_text(controller, "name", connector_name)) {
         (void)error_set(err, ERROR_WAIT, "name_leftover",
                         "%s %s belongs to an earlier Connector %s and goes with it", kind, name,
                         connector_name);

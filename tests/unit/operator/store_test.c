@@ -164,6 +164,8 @@ static void what_belongs_together_is_found(void **state)
     assert_int_equal(json_array_size(none), 0);
     assert_null(store_connector(seeing->store, "shop/unknown"));
     assert_null(store_job(seeing->store, "shop/orders"));
+    assert_true(store_knows(seeing->store, "shop/orders", "Deployment"));
+    scene_until(seeing->scene, !store_knows(seeing->store, "shop/orders", "PodMonitor"));
     assert_non_null(store_object(seeing->store, "shop/orders", "Deployment", "pqcdc-orders"));
     size_t cursor = 0, keys = 0;
     while (store_next(seeing->store, &cursor) != NULL)
