@@ -113,9 +113,35 @@ static bool on_scaled(const struct conditions_input *in, struct answer *out)
                in->resource->slot);
 }
 
+static bool has_failed_by(const struct conditions_input *in, const char *code)
+{
+    return in->failure != NULL && strcmp(in->failure->code, code) == 0;
+}
+
+/* Of what can be done without: all else was written. */
+static bool on_unknown_kind(const struct conditions_input *in, struct answer *out)
+{
+    const char *kind = has_failed_by(in, "kind_unknown") ? "PodMonitor" : in->unknown_kind;
+    return kind != NULL && say(out,
+                               "this cluster does not know kind %s: install its definition, or ask "
+                               "for none; everything else goes on",
+                               kind);
+}
+
 static bool on_failure(const struct conditions_input *in, struct answer *out)
 {
-    return in->failure != NULL && say(out, "%s", in->failure->text);
+    return in->failure != NULL && !has_failed_by(in, "kind_unknown") &&
+           say(out, "%s", in->failure->text);
+}
+
+static bool failed_by(const struct conditions_input *in, const char *code, struct answer *out)
+{
+    return has_failed_by(in, code) && say(out, "%s; %s", in->failure->text, in->failure->advice);
+}
+
+static bool on_name_taken(const struct conditions_input *in, struct answer *out)
+{
+    return failed_by(in, "name_taken", out) || failed_by(in, "name_leftover", out);
 }
 
 static bool on_drop_failed(const struct conditions_input *in, struct answer *out)
@@ -368,6 +394,7 @@ static const struct row degraded_rows[] = {
     { is_true, "DropFailed", on_drop_failed },
     { is_true, "InvalidSpec", on_invalid },
     { is_true, "DuplicateSlot", on_twin },
+    { is_true, "NameTaken", on_name_taken },
     { is_true, "ApplyFailed", on_failure },
     { is_false, "Deleting", on_deleting },
     { is_false, "Paused", on_paused },
@@ -379,6 +406,7 @@ static const struct row degraded_rows[] = {
     { is_true, "SlotAtRisk", on_slot_at_risk },
     { is_true, "DatabaseUnseen", on_blind },
     { is_true, "KafkaUnreachable", on_cut_off },
+    { is_true, "KindUnknown", on_unknown_kind },
     { is_false, "Retrying", on_retrying },
     { is_false, "AsExpected", on_good },
 };

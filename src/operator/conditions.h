@@ -19,6 +19,7 @@ struct conditions_input {
     const struct error *invalid; /* the resource cannot be understood */
     const struct error *failure; /* the last writes failed */
     const json_t *twin;          /* the older Connector of the same slot */
+    const char *unknown_kind;    /* which it wants one of, and the cluster does not know */
     const json_t *deployment;
     const struct workers *workers;
     const char *deleting;    /* what the deletion waits for */

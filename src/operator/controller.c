@@ -127,7 +127,7 @@ static void on_written(void *self, const struct writer_result *result)
     bool first = !work->failed;
     work->writing = NULL;
     work->writes += result->writes;
-    freshness_note(work->controller->freshness, work->key, result->written,
+    freshness_note(work->controller->freshness, work->key, work->controller->store, result->written,
                    now_of(work->controller));
     if (result->end == WRITER_FAILED || result->end == WRITER_REFUSED) {
         note_failure(work, result);
@@ -147,7 +147,9 @@ static void empty(json_t *array)
 
 static void only_tell(struct reconcile_plan *plan)
 {
+    json_decref(TAKE(plan->stop));
     empty(plan->apply);
+    empty(plan->job);
     empty(plan->remove);
     empty(plan->pod_patches);
     json_decref(TAKE(plan->finalizers));
@@ -173,7 +175,9 @@ static void make_plan(struct work *work, const json_t *connector, bool namespace
         .reports = reports,
         .job = store_job(controller->store, work->key),
         .twin = store_twin(controller->store, work->key),
+        .sharer = store_sharer(controller->store, connector),
         .namespace_terminating = namespace_terminating,
+        .no_pod_monitors = !store_knows(controller->store, work->key, "PodMonitor"),
         .now_us = clock_wall_us(&controller->with.clock),
         .failure = work->failed ? &work->failure : NULL,
         .settings = controller->with.settings,
@@ -299,6 +303,7 @@ static void on_gone(void *self, const char *key, const json_t *connector)
         return;
     const struct reconcile_seen seen = {
         .connector = connector,
+        .sharer = store_sharer(controller->store, connector),
         .now_us = clock_wall_us(&controller->with.clock),
         .settings = controller->with.settings,
     };

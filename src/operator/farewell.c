@@ -48,19 +48,41 @@ static void tell(json_t *events, const char *reason, const char *action, bool wa
                                         "warning", (int)warning, "note", note));
 }
 
+static bool has_own_publication(const struct resource *resource)
+{
+    return json_is_true(kube_object_find(resource->spec, "cdc.publication.createIfNotExists"));
+}
+
 void farewell_tell_kept(const struct resource *resource, const char *reason, bool warning,
                         const char *why, json_t *events)
 {
     AUTO(struct buf, buf_done) note = buf_init(NOTE_MAX_BYTES);
+    bool is_ours = has_own_publication(resource);
     buf_append_format(&note,
-                      "%s: replication slot and publication stay in database \"%s\" on %s, and "
-                      "the slot keeps WAL. To drop them: SELECT pg_drop_replication_slot(",
-                      why, resource->database, resource->host);
+                      "%s: replication slot%s in database \"%s\" on %s, and "
+                      "the slot keeps WAL. To drop %s: SELECT pg_drop_replication_slot(",
+                      why, is_ours ? " and publication stay" : " stays", resource->database,
+                      resource->host, is_ours ? "them" : "it");
     quote(&note, '\'', resource->slot);
-    buf_append_text(&note, "); DROP PUBLICATION ");
-    quote(&note, '"', resource->publication);
-    buf_append_byte(&note, ';');
+    buf_append_text(&note, ");");
+    if (is_ours) {
+        buf_append_text(&note, " DROP PUBLICATION ");
+        quote(&note, '"', resource->publication);
+        buf_append_byte(&note, ';');
+    }
     tell(events, reason, "Delete", warning, buf_text(&note));
+}
+
+void farewell_tell_shared(const struct resource *resource, const json_t *other, json_t *events)
+{
+    AUTO(struct buf, buf_done) note = buf_init(NOTE_MAX_BYTES);
+    buf_append_format(&note,
+                      "replication slot \"%s\" and its publication stay in database \"%s\" on %s: "
+                      "Connector %s/%s names the same slot",
+                      resource->slot, resource->database, resource->host,
+                      kube_object_text(other, "metadata.namespace", ""),
+                      kube_object_text(other, "metadata.name", ""));
+    tell(events, "SlotKept", "Delete", false, buf_text(&note));
 }
 
 /* Reasons to let go without dropping. */
@@ -69,11 +91,6 @@ static bool in_dying_namespace(const struct reconcile_seen *seen,
                                const struct resource *resource UNUSED)
 {
     return seen->namespace_terminating;
-}
-
-static bool is_of_another(const struct reconcile_seen *seen, const struct resource *resource UNUSED)
-{
-    return seen->twin != NULL;
 }
 
 static bool is_abandoned(const struct reconcile_seen *seen UNUSED, const struct resource *resource)
@@ -88,12 +105,10 @@ static bool is_retained(const struct reconcile_seen *seen UNUSED, const struct r
 
 static const struct way_out {
     bool (*applies)(const struct reconcile_seen *seen, const struct resource *resource);
-    const char
-        *reason; /* of the event; NULL = the slot is another's: nobody is told how to drop it */
+    const char *reason; /* of the event */
     bool warning;
     const char *why;
 } ways_out[] = {
-    { is_of_another, NULL, false, "" },
     { in_dying_namespace, "SlotKept", true, "the namespace is being deleted" },
     { is_abandoned, "SlotAbandoned", true, "given up by annotation " RESOURCE_ABANDON },
     { is_retained, "SlotKept", false, "spec.deletionPolicy is Retain" },
@@ -106,6 +121,18 @@ static void let_go(const struct resource *resource, struct reconcile_plan *plan,
     out->over = true;
 }
 
+/* Whoever else uses the slot wins over all other reasons: nobody is told how to drop it. */
+static bool leave_to_another(const struct reconcile_seen *seen, const struct resource *resource,
+                             struct reconcile_plan *plan, struct farewell *out)
+{
+    const json_t *other = seen->twin != NULL ? seen->twin : seen->sharer;
+    if (other == NULL)
+        return false;
+    farewell_tell_shared(resource, other, plan->events);
+    let_go(resource, plan, out);
+    return true;
+}
+
 static bool leave_early(const struct reconcile_seen *seen, const struct resource *resource,
                         struct reconcile_plan *plan, struct farewell *out)
 {
@@ -113,11 +140,7 @@ static bool leave_early(const struct reconcile_seen *seen, const struct resource
         const struct way_out *way = &ways_out[i];
         if (!way->applies(seen, resource))
             continue;
-        if (way->reason == NULL)
-            tell(plan->events, "SlotKept", "Delete", false,
-                 "slot and publication belong to an older Connector: they stay");
-        else
-            farewell_tell_kept(resource, way->reason, way->warning, way->why, plan->events);
+        farewell_tell_kept(resource, way->reason, way->warning, way->why, plan->events);
         let_go(resource, plan, out);
         return true;
     }
@@ -143,8 +166,7 @@ static void dropped(const struct resource *resource, struct reconcile_plan *plan
                     struct farewell *out)
 {
     AUTO(struct buf, buf_done) note = buf_init(NOTE_MAX_BYTES);
-    bool is_ours =
-        json_is_true(kube_object_find(resource->spec, "cdc.publication.createIfNotExists"));
+    bool is_ours = has_own_publication(resource);
     buf_append_format(&note, "dropped replication slot \"%s\"", resource->slot);
     if (is_ours)
         buf_append_format(&note, " and, where its user may, publication \"%s\"",
@@ -208,24 +230,50 @@ static bool still_runs(const json_t *deployment, const struct workers *workers)
            kube_object_integer(deployment, "status.replicas", 0) > 0;
 }
 
+/* By itself, not as a part of the whole Deployment: the server may refuse that one. */
+static void stop(const json_t *deployment, struct reconcile_plan *plan)
+{
+    if (kube_object_integer(deployment, "spec.replicas", 0) != 0)
+        plan->stop = objects_pack(
+            "{s:s, s:s}", "name", kube_object_text(deployment, "metadata.name", ""),
+            "resourceVersion", kube_object_text(deployment, "metadata.resourceVersion", ""));
+}
+
+static const json_t *own_deployment(const struct reconcile_seen *seen,
+                                    const struct resource *resource)
+{
+    const json_t *deployment = objects_find(seen->children, "Deployment", resource->child);
+    return workload_may_take(seen->connector, deployment, NULL) ? deployment : NULL;
+}
+
+static void start_job(const struct reconcile_seen *seen, const struct resource *resource,
+                      const struct rendering *rendering, struct reconcile_plan *plan,
+                      struct farewell *out)
+{
+    objects_append(plan->job, workload_drop_job(resource, seen->settings, rendering, false));
+    if (resource->template != NULL)
+        objects_append(plan->job, workload_drop_job(resource, seen->settings, rendering, true));
+    (void)snprintf(out->waits, sizeof(out->waits), "Job %s drops slot \"%s\"", resource->drop,
+                   resource->slot);
+}
+
 static void stop_and_drop(const struct reconcile_seen *seen, const struct resource *resource,
                           const struct rendering *rendering, const struct workers *workers,
                           struct reconcile_plan *plan, struct farewell *out)
 {
-    AUTO(json_t *, json_decrefp) wanted = workload_wanted(resource, seen->settings, rendering, 0);
-    workload_compare(resource, seen->children, wanted, plan->apply, plan->remove);
-    const json_t *deployment = objects_find(seen->children, "Deployment", resource->child);
+    AUTO(json_t *, json_decrefp)
+    wanted = workload_wanted_of_drop(resource, seen->settings, rendering);
+    const json_t *deployment = own_deployment(seen, resource);
+    workload_lacking(resource, seen->children, wanted, plan->apply);
+    stop(deployment, plan);
     plan->again_ms = SOON_MS;
-    if (still_runs(deployment, workers)) {
+    if (still_runs(deployment, workers))
         (void)snprintf(out->waits, sizeof(out->waits),
                        "its workers stop, then slot \"%s\" is dropped", resource->slot);
-    } else if (seen->job == NULL) {
-        objects_append(plan->apply, workload_drop_job(resource, seen->settings, rendering));
-        (void)snprintf(out->waits, sizeof(out->waits), "Job %s drops slot \"%s\"", resource->drop,
-                       resource->slot);
-    } else {
+    else if (seen->job == NULL)
+        start_job(seen, resource, rendering, plan, out);
+    else
         follow_job(seen, resource, plan, out);
-    }
 }
 
 void farewell_plan(const struct reconcile_seen *seen, const struct resource *resource,
@@ -235,7 +283,8 @@ void farewell_plan(const struct reconcile_seen *seen, const struct resource *res
     struct rendering rendering;
     struct error err = ERROR_INIT;
     *out_farewell = (struct farewell){ 0 };
-    if (leave_early(seen, resource, plan, out_farewell))
+    if (leave_to_another(seen, resource, plan, out_farewell) ||
+        leave_early(seen, resource, plan, out_farewell))
         return;
     if (invalid != NULL) {
         failed(resource, invalid->text, "mend the resource", out_farewell);

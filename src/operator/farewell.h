@@ -5,7 +5,7 @@
  *                                                   -> it failed: a person decides
  *
  * The finalizer goes at once when nobody can or may drop: the namespace is terminating, the slot is
- * an older Connector's, the annotation pqcdc.io/abandon-slot gives up, the policy became Retain.
+ * another Connector's too, the annotation pqcdc.io/abandon-slot gives up, the policy became Retain.
  * Pure; any thread. */
 #ifndef OPERATOR_FAREWELL_H
 #define OPERATOR_FAREWELL_H
@@ -29,8 +29,11 @@ void farewell_plan(const struct reconcile_seen *seen, const struct resource *res
 /* Adds our finalizer, or takes it away, by merge patch under the resourceVersion that was seen. */
 json_t *farewell_finalizers(const struct resource *resource, bool present);
 
-/* The event that says what is left in the database, and how to drop it. */
+/* The event that says what is left in the database, and how to drop it; of the publication only
+ * where the Connector may have made it. */
 void farewell_tell_kept(const struct resource *resource, const char *reason, bool warning,
                         const char *why, json_t *events);
+/* The event that says that the slot is left to the other Connector. */
+void farewell_tell_shared(const struct resource *resource, const json_t *other, json_t *events);
 
 #endif

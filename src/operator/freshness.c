@@ -26,9 +26,11 @@ void freshness_free(struct freshness *freshness)
     memory_free(freshness);
 }
 
-void freshness_note(struct freshness *freshness, const char *key, const json_t *written,
-                    mono_ms_t now)
+void freshness_note(struct freshness *freshness, const char *key, const struct store *store,
+                    const json_t *written, mono_ms_t now)
 {
+    if (store_connector(store, key) == NULL || json_array_size(written) == 0)
+        return;
     json_t *entry = kube_object_child(freshness->keys, key);
     json_t *rows = json_object_get(entry, "written");
     size_t i;

@@ -21,9 +21,9 @@ void freshness_free(struct freshness *freshness); /* NULL allowed */
 CLEANUP_POINTER(struct freshness, freshness_free)
 
 /* written: the objects as the server answered, an array; of them kind, name and resourceVersion are
- * kept. */
-void freshness_note(struct freshness *freshness, const char *key, const json_t *written,
-                    mono_ms_t now);
+ * kept, unless the store has no such Connector any more. */
+void freshness_note(struct freshness *freshness, const char *key, const struct store *store,
+                    const json_t *written, mono_ms_t now);
 void freshness_forget(struct freshness *freshness, const char *key);
 /* How long the key shall rest still, unless a change of it is told; 0 = everything is seen. */
 int64_t freshness_rest_ms(struct freshness *freshness, const char *key, const struct store *store,

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "kube/kube_object.h"
+#include "kube/kube_time.h"
 
 json_t *objects_pack(const char *format, ...)
 {
@@ -30,6 +31,16 @@ void objects_trim(char *text)
     while (rest.size > 0 && (size = text_utf8_size(rest)) > 0)
         rest = (struct slice){ rest.data + size, rest.size - size };
     text[rest.data - text] = '\0';
+}
+
+int64_t objects_age_s(const char *time, int64_t now_us)
+{
+    char text[KUBE_TIME_SIZE];
+    int64_t then_us;
+    if (strlen(time) != strlen("2006-01-02T15:04:05Z"))
+        return 0;
+    (void)snprintf(text, sizeof(text), "%.19s.000000Z", time);
+    return kube_time_parse(text, &then_us) ? (now_us - then_us) / 1000000 : 0;
 }
 
 void objects_set(json_t *object, const char *key, json_t *value)

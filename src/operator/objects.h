@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/slice.h"
 
@@ -19,6 +20,9 @@ json_t *objects_pack(const char *format, ...);
 /* Ends the text before the first byte that is not UTF-8, such as half a character where it was cut:
  * JSON takes nothing else. */
 void objects_trim(char *text);
+
+/* Seconds since a time as Kubernetes writes it (whole seconds, Z); 0 = it is none. */
+int64_t objects_age_s(const char *time, int64_t now_us);
 
 /* Takes the value over; NULL sets nothing. */
 void objects_set(json_t *object, const char *key, json_t *value);

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -18,6 +19,27 @@ struct operator_elector {
     bool leads;
 };
 
+/* An operator reads no slot and has no worker: where a rule speaks of those, what it means here. */
+static const struct meaning {
+    const char *condition, *text;
+} meanings[] = {
+    { "lease_absent", "there is no lease" },
+    { "holder_expired", "the lease was not renewed for its duration" },
+    { "worker_streams", "this operator wrote as the lease was lost: it must stop" },
+    { "leaves", "asked to leave" },
+    { "outage_ends_it", "not renewed for renewDeadline: nothing is written without the lease" },
+    { "stop_limit_over", "writing has not stopped in time: the process must end" },
+};
+
+const char *operator_elector_meaning(const struct election_row *row)
+{
+    for (size_t i = 0; i < COUNT_OF(meanings); i++) {
+        if (strcmp(row->condition, meanings[i].condition) == 0)
+            return meanings[i].text;
+    }
+    return row->meaning;
+}
+
 /* Callbacks of its thread. */
 
 static void on_news(void *self, const struct lease_elector_news *news)
@@ -26,7 +48,7 @@ static void on_news(void *self, const struct lease_elector_news *news)
     struct log *log = elector->with.log;
     if (news->row != NULL)
         log_event(log, news->row->next != news->row->state ? LOG_INFO : LOG_DEBUG,
-                  news->row->meaning, LOG_STR("lease", OPERATOR_ELECTOR_LEASE),
+                  operator_elector_meaning(news->row), LOG_STR("lease", OPERATOR_ELECTOR_LEASE),
                   LOG_STR("election", election_state_name(news->row->next)),
                   LOG_STR("holder", news->holder));
     else if (news->err->class == ERROR_NONE)

@@ -45,5 +45,7 @@ CLEANUP_POINTER(struct operator_elector, operator_elector_stop)
 bool operator_elector_may_write(const struct operator_elector *elector);
 int64_t operator_elector_alive_age_ms(const struct operator_elector *elector);
 void operator_elector_look(struct operator_elector *elector, struct lease_elector_view *out_view);
+/* Of a rule of the election, for the log. */
+const char *operator_elector_meaning(const struct election_row *row);
 
 #endif

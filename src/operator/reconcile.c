@@ -23,6 +23,7 @@ struct look {
     struct resource resource;
     struct workers workers;
     const json_t *twin; /* the one that stops it */
+    bool lacks_monitor; /* it wants one, and no PodMonitor can be made */
     bool understood;
     struct error invalid; /* why not */
 };
@@ -31,6 +32,7 @@ static void begin(struct reconcile_plan *plan)
 {
     *plan = (struct reconcile_plan){
         .apply = json_array(),
+        .job = json_array(),
         .remove = json_array(),
         .pod_patches = json_array(),
         .events = json_array(),
@@ -68,8 +70,8 @@ static void plan_workload(struct look *look)
         return;
     AUTO(json_t *, json_decrefp) wanted =
         workload_wanted(&look->resource, seen->settings, &rendering, wanted_replicas(look));
-    workload_compare(&look->resource, seen->children, wanted, look->plan->apply,
-                     look->plan->remove);
+    workload_lacking(&look->resource, seen->children, wanted, look->plan->apply);
+    workload_surplus(&look->resource, seen->children, wanted, look->plan->remove);
     rendering_done(&rendering);
 }
 
@@ -82,13 +84,14 @@ static void plan_status(struct look *look, const struct farewell *farewell)
         .invalid = invalid_of(look),
         .failure = seen->failure,
         .twin = look->twin,
+        .unknown_kind = look->lacks_monitor ? "PodMonitor" : NULL,
         .deployment = objects_find(seen->children, "Deployment", look->resource.child),
         .workers = &look->workers,
         .deleting = farewell != NULL ? farewell->waits : NULL,
         .drop_failed = farewell != NULL && farewell->failed[0] != '\0' ? farewell->failed : NULL,
     };
     AUTO(json_t *, json_decrefp) status = standing_compose(&input, seen->settings, seen->now_us);
-    if (json_equal(before, status) != 0)
+    if (!standing_is_news(before, status, seen->now_us))
         return;
     standing_announce(before, status, look->plan->events);
     look->plan->status = json_incref(status);
@@ -137,6 +140,8 @@ void reconcile_plan(const struct reconcile_seen *seen, struct reconcile_plan *ou
     begin(out_plan);
     look.understood = resource_read(seen->connector, &look.resource, &look.invalid);
     look.twin = stopping_twin(seen);
+    look.lacks_monitor = look.resource.pod_monitor && seen->no_pod_monitors;
+    look.resource.pod_monitor = look.resource.pod_monitor && !seen->no_pod_monitors;
     workers_read(seen->pods, seen->reports, seen->now_us, &look.workers);
     if (look.resource.deleting)
         plan_end(&look);
@@ -149,8 +154,12 @@ void reconcile_gone(const struct reconcile_seen *seen, struct reconcile_plan *ou
     struct resource resource;
     struct error invalid = ERROR_INIT;
     begin(out_plan);
-    if (resource_read(seen->connector, &resource, &invalid) && !resource.delete_slot &&
-        seen->twin == NULL && !standing_is(seen->connector, "DuplicateSlot"))
+    if (!resource_read(seen->connector, &resource, &invalid) || resource.delete_slot ||
+        seen->twin != NULL || standing_is(seen->connector, "DuplicateSlot"))
+        return;
+    if (seen->sharer != NULL)
+        farewell_tell_shared(&resource, seen->sharer, out_plan->events);
+    else
         farewell_tell_kept(&resource, "SlotKept", false, "spec.deletionPolicy is Retain",
                            out_plan->events);
 }
@@ -166,7 +175,9 @@ void reconcile_plan_silence(struct reconcile_plan *plan)
 
 void reconcile_plan_done(struct reconcile_plan *plan)
 {
+    json_decref(plan->stop);
     json_decref(plan->apply);
+    json_decref(plan->job);
     json_decref(plan->remove);
     json_decref(plan->pod_patches);
     json_decref(plan->status);

@@ -26,7 +26,10 @@ struct reconcile_seen {
     const json_t *twin;     /* an older Connector with the same resource_slot_key(); one of the same
                                namespace stops this one, one of another only when it was not
                                admitted before; no slot is dropped that has a twin */
+    const json_t *sharer;   /* any other Connector with that key that is not being deleted; no slot
+                               is dropped that has one */
     bool namespace_terminating;
+    bool no_pod_monitors;        /* the cluster does not know that kind */
     int64_t now_us;              /* wall clock */
     const struct error *failure; /* why the last plan was not carried out; shows as ApplyFailed */
     const struct operator_settings *settings;
@@ -34,11 +37,14 @@ struct reconcile_seen {
 
 /* Owned; reconcile_plan_done() releases it. Arrays are never NULL, but may be empty. */
 struct reconcile_plan {
-    json_t *apply;       /* whole objects for server-side apply, in this order, forced */
-    json_t *remove;      /* {apiVersion, kind, name, uid}; without uid it is whatever has the name;
-                            that it is not there is as good */
+    json_t *stop;   /* {name, resourceVersion}: the Deployment that shall have no pod, or NULL */
+    json_t *apply;  /* whole objects for server-side apply, in this order; with the uid of
+                       what is there and ours */
+    json_t *job;    /* Jobs, of which the first that the server does not refuse is made */
+    json_t *remove; /* {apiVersion, kind, name, uid}; without uid it is whatever has the name;
+                       that it is not there is as good */
     json_t *pod_patches; /* {name, labels?, annotations?}: metadata, merge patch; null removes */
-    json_t *status;      /* the whole content of .status, NULL = it says that already */
+    json_t *status;      /* the whole content of .status, NULL = it says that, or nearly */
     json_t *events;      /* {reason, action, warning, note}, regarding the Connector */
     json_t *finalizers;  /* merge patch {"metadata": {"finalizers", "resourceVersion"}}, or NULL */
     int64_t again_ms;    /* look again after so long; 0 = at the resync */

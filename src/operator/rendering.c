@@ -167,8 +167,8 @@ static void decide(json_t *root, const struct resource *resource,
     json_t *election = kube_object_child(root, "election");
     set_default(cdc, "onHalt", json_string("wait"));
     objects_set(kube_object_child(cdc, "metric"), "port", json_integer(settings->worker_port));
-    if (resource->replicas > 1)
-        set_default(kube_object_child(root, "format"), "headers", objects_pack("[s]", "pos"));
+    /* Of one replica too: to be scaled must not change the configuration, and roll the pods. */
+    set_default(kube_object_child(root, "format"), "headers", objects_pack("[s]", "pos"));
     objects_set(election, "mode", json_string("lease"));
     objects_set(election, "leaseName", json_string(resource->child));
 }

@@ -89,6 +89,84 @@ static json_t *lag_of(const struct conditions_input *input)
     return NULL;
 }
 
+/* Figures move at every look, and say little by it. */
+
+enum {
+    FIGURES_REST_SECONDS = 60,
+    JUMP_BYTES = 16 * 1024 * 1024,
+    JUMP_SECONDS = 10,
+};
+
+static const struct figure {
+    const char *object, *name;
+    int64_t jump; /* which is news, where the figure at least doubled or halved; 0 = none is */
+} figures[] = {
+    { "slot", "confirmedFlushLsn", 0 },    { "slot", "retainedBytes", JUMP_BYTES },
+    { "slot", "safeWalSize", JUMP_BYTES }, { "lag", "bytes", JUMP_BYTES },
+    { "lag", "seconds", JUMP_SECONDS },
+};
+
+static const json_t *value_of(const struct figure *figure, const json_t *status)
+{
+    return json_object_get(json_object_get(status, figure->object), figure->name);
+}
+
+static bool is_same_value(const json_t *a, const json_t *b)
+{
+    return a == b || json_equal(a, b) != 0;
+}
+
+static bool has_same_figures(const json_t *a, const json_t *b)
+{
+    for (size_t i = 0; i < COUNT_OF(figures); i++) {
+        if (!is_same_value(value_of(&figures[i], a), value_of(&figures[i], b)))
+            return false;
+    }
+    return true;
+}
+
+static bool has_jumped(const struct figure *figure, const json_t *before, const json_t *after)
+{
+    const json_t *old = value_of(figure, before), *new = value_of(figure, after);
+    if (old == NULL || new == NULL)
+        return old != new;
+    int64_t a = json_integer_value(old), b = json_integer_value(new);
+    int64_t less = a < b ? a : b, more = a < b ? b : a;
+    return figure->jump > 0 && more / 2 >= less && more - figure->jump > less;
+}
+
+static json_t *without_figures(const json_t *status)
+{
+    json_t *rest = json_deep_copy(status);
+    for (size_t i = 0; i < COUNT_OF(figures); i++)
+        (void)json_object_del(json_object_get(rest, figures[i].object), figures[i].name);
+    (void)json_object_del(rest, "measuredTime");
+    return rest;
+}
+
+bool standing_is_news(const json_t *before, const json_t *after, int64_t now_us)
+{
+    AUTO(json_t *, json_decrefp) old = without_figures(before);
+    AUTO(json_t *, json_decrefp) new = without_figures(after);
+    if (!is_same_value(old, new))
+        return true;
+    for (size_t i = 0; i < COUNT_OF(figures); i++) {
+        if (has_jumped(&figures[i], before, after))
+            return true;
+    }
+    int64_t age_s = objects_age_s(kube_object_text(before, "measuredTime", ""), now_us);
+    return !has_same_figures(before, after) && (age_s < 0 || age_s >= FIGURES_REST_SECONDS);
+}
+
+static json_t *measured_time(const json_t *before, const json_t *status, int64_t now_us)
+{
+    json_t *time = json_object_get(before, "measuredTime");
+    if (kube_object_find(status, "slot.active") == NULL && json_object_get(status, "lag") == NULL)
+        return NULL;
+    return json_is_string(time) && has_same_figures(before, status) ? json_incref(time)
+                                                                    : time_of(now_us);
+}
+
 /* The last error. */
 
 static json_t *error_of(const json_t *reason, const json_t *before, int64_t now_us)
@@ -149,6 +227,7 @@ json_t *standing_compose(const struct conditions_input *input,
     if (resource->slot[0] != '\0')
         objects_set(status, "slot", slot_of(input));
     objects_set(status, "lag", lag_of(input));
+    objects_set(status, "measuredTime", measured_time(before, status, now_us));
     objects_set(status, "lastError",
                 last_error(input, json_object_get(before, "lastError"), now_us));
     return status;

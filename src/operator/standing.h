@@ -16,6 +16,11 @@
 json_t *standing_compose(const struct conditions_input *input,
                          const struct operator_settings *settings, int64_t now_us);
 
+/* Whether the new status is to be written: anything but figures of slot and lag differs, a figure
+ * came, went, or jumped (by more than 16 MiB or 10 s, and to half or twice of it), or figures
+ * differ and were measured a minute ago. */
+bool standing_is_news(const json_t *before, const json_t *after, int64_t now_us);
+
 /* True when its status says of Ready what that reason says. */
 bool standing_is(const json_t *connector, const char *reason);
 

@@ -12,7 +12,7 @@
 
 #define SELECTOR "app.kubernetes.io/managed-by=" RESOURCE_FIELD_MANAGER
 
-enum { PROBE_EVERY_MS = 120000, SLOT_KEY_MAX_BYTES = 16 * 1024 };
+enum { PROBE_EVERY_MS = 30000, SLOT_KEY_MAX_BYTES = 16 * 1024 };
 
 /* One Connector, or what is left of it. */
 struct entry {
@@ -34,6 +34,7 @@ struct sight {
     struct loop_timer *timer; /* of the next probe */
     bool listed;
     bool denied; /* before it was ever listed: that may be for ever */
+    bool absent; /* the server said that there is no such API */
 };
 
 struct store {
@@ -233,6 +234,20 @@ static void see(struct sight *sight, json_t *object, bool exists)
 
 /* Watches. */
 
+/* For each Connector the kind came, or went with all that was seen of it. */
+static void tell_all(const struct sight *sight)
+{
+    struct store *store = sight->store;
+    size_t cursor = 0;
+    struct entry *chain = NULL;
+    for (struct entry *entry; (entry = next(store, &cursor, &chain)) != NULL;) {
+        if (sight->absent)
+            take_child(entry, sight->kind, NULL);
+        if (entry->connector != NULL)
+            tell(store, entry->key);
+    }
+}
+
 static void probe_later(struct sight *sight)
 {
     loop_timer_set(sight->timer,
@@ -245,6 +260,8 @@ static void leave_if_absent(struct sight *sight, const struct error *err)
     if (sight->kind->everywhere || strcmp(err->code, "api_not_found") != 0)
         return;
     kube_watch_stop(TAKE(sight->watch));
+    sight->absent = true;
+    tell_all(sight);
     probe_later(sight);
 }
 
@@ -270,6 +287,8 @@ static void on_event(void *self, const struct kube_watch_event *event)
     case KUBE_WATCH_SYNCED:
         sight->listed = true;
         sight->denied = false;
+        if (!sight->kind->everywhere)
+            tell_all(sight);
         store->callbacks.on_listed(store->callbacks.self);
         return;
     case KUBE_WATCH_FAILED:
@@ -307,7 +326,10 @@ static void on_probed(void *self, const struct kube_answer *answer)
 {
     struct sight *sight = self;
     sight->probe = NULL;
-    if (answer->outcome == KUBE_OK && names_kind(answer->object, sight->kind))
+    bool is_there = answer->outcome == KUBE_OK && names_kind(answer->object, sight->kind);
+    if (is_there || answer->outcome == KUBE_OK || answer->outcome == KUBE_NOT_FOUND)
+        sight->absent = !is_there;
+    if (is_there)
         start_watch(sight);
     else
         probe_later(sight);
@@ -393,11 +415,16 @@ static bool lacks(const struct sight *sight)
     return sight->kind->everywhere && !sight->listed;
 }
 
+static bool covers(const struct sight *sight, struct slice space)
+{
+    return sight->space == NULL || slice_equal(slice_of(sight->space), space);
+}
+
 static bool sees_space(const struct store *store, struct slice space)
 {
     for (size_t i = 0; i < store->sight_count; i++) {
         const struct sight *sight = &store->sights[i];
-        if (lacks(sight) && (sight->space == NULL || slice_equal(slice_of(sight->space), space)))
+        if (lacks(sight) && covers(sight, space))
             return false;
     }
     return true;
@@ -419,6 +446,17 @@ bool store_is_complete(const struct store *store)
 bool store_sees(const struct store *store, const char *key)
 {
     return sees_space(store, (struct slice){ key, strcspn(key, "/") });
+}
+
+bool store_knows(const struct store *store, const char *key, const char *kind)
+{
+    struct slice space = { key, strcspn(key, "/") };
+    for (size_t i = 0; i < store->sight_count; i++) {
+        const struct sight *sight = &store->sights[i];
+        if (strcmp(sight->kind->name, kind) == 0 && covers(sight, space))
+            return !sight->absent;
+    }
+    return false;
 }
 
 size_t store_count(const struct store *store)
@@ -491,6 +529,28 @@ const json_t *store_twin(const struct store *store, const char *key)
     if (beside != self)
         return beside;
     return elsewhere != self ? elsewhere : NULL;
+}
+
+static bool may_share(const struct entry *entry, const char *key, const char *slot)
+{
+    return entry->connector != NULL && strcmp(entry->key, key) != 0 &&
+           strcmp(entry->slot, slot) == 0 &&
+           kube_object_text(entry->connector, "metadata.deletionTimestamp", NULL) == NULL;
+}
+
+const json_t *store_sharer(const struct store *store, const json_t *connector)
+{
+    AUTO(struct buf, buf_done) slot = buf_init(SLOT_KEY_MAX_BYTES);
+    AUTO(char *, memory_free_p) key = kinds_key(connector);
+    size_t cursor = 0;
+    struct entry *chain = NULL;
+    resource_slot_key(connector, &slot);
+    if (slot.failed || slot.size == 0)
+        return NULL;
+    for (const struct entry *entry; (entry = next(store, &cursor, &chain)) != NULL;)
+        if (may_share(entry, key, buf_text(&slot)))
+            return entry->connector;
+    return NULL;
 }
 
 static json_t *values_of(json_t *objects)

@@ -43,7 +43,9 @@ CLEANUP_POINTER(struct store, store_stop)
  * that does not exist any more are. */
 bool store_is_complete(const struct store *store);
 bool store_sees(const struct store *store, const char *key); /* all of its namespace was listed */
-size_t store_count(const struct store *store);               /* Connectors */
+/* False: the server said that it has no API of that kind, which is asked again and again. */
+bool store_knows(const struct store *store, const char *key, const char *kind);
+size_t store_count(const struct store *store); /* Connectors */
 /* Every key of a Connector; *cursor begins at 0; NULL at the end. */
 const char *store_next(const struct store *store, size_t *cursor);
 
@@ -55,6 +57,9 @@ const json_t *store_job(const struct store *store, const char *key);
 /* The oldest of the Connectors that name the same slot, when it is another one: of the same
  * namespace, else of the others. */
 const json_t *store_twin(const struct store *store, const char *key);
+/* Any other that names the same slot as this one, which may be gone itself, and is not being
+ * deleted. */
+const json_t *store_sharer(const struct store *store, const json_t *connector);
 /* New arrays of the objects: json_decref() them. */
 json_t *store_children(const struct store *store, const char *key);
 json_t *store_pods(const struct store *store, const char *key);

@@ -7,7 +7,6 @@
 #include "base/check.h"
 #include "base/cleanup.h"
 #include "kube/kube_object.h"
-#include "kube/kube_time.h"
 #include "operator/pod.h"
 
 /* How long a container may take to be created before it is worth a word: what is missing for its
@@ -52,17 +51,6 @@ static const json_t *condition_of(const json_t *pod, const char *type)
             return one;
     }
     return NULL;
-}
-
-/* Seconds since a time as Kubernetes writes it (whole seconds, Z); 0 = it is none. */
-static int64_t age_s(const char *time, int64_t now_us)
-{
-    char text[KUBE_TIME_SIZE];
-    int64_t then_us;
-    if (strlen(time) != strlen("2006-01-02T15:04:05Z"))
-        return 0;
-    (void)snprintf(text, sizeof(text), "%.19s.000000Z", time);
-    return kube_time_parse(text, &then_us) ? (now_us - then_us) / 1000000 : 0;
 }
 
 /* Why a pod cannot run. */
@@ -126,7 +114,7 @@ static bool is_creating_long(const json_t *pod, int64_t now_us, const struct stu
 {
     const json_t *scheduled = condition_of(pod, "PodScheduled");
     if (strcmp(kube_object_text(scheduled, "status", ""), "True") != 0 ||
-        age_s(kube_object_text(scheduled, "lastTransitionTime", ""), now_us) < PATIENCE_S)
+        objects_age_s(kube_object_text(scheduled, "lastTransitionTime", ""), now_us) < PATIENCE_S)
         return false;
     AUTO(struct buf, buf_done) needs = buf_init(WORKERS_TEXT_SIZE / 2);
     AUTO(struct buf, buf_done) text = buf_init(WORKERS_TEXT_SIZE);

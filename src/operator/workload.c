@@ -153,15 +153,16 @@ static json_t *deployment(const struct making *making)
 static const struct row {
     const char *kind;
     json_t *(*make)(const struct making *making); /* NULL = not wanted */
+    bool of_drop;                                 /* the Job needs it too */
 } rows[] = {
-    { "ServiceAccount", service_account },
-    { "Role", role },
-    { "RoleBinding", role_binding },
-    { "ConfigMap", config_map },
-    { "Service", service },
-    { "PodDisruptionBudget", disruption_budget },
-    { "PodMonitor", pod_monitor },
-    { "Deployment", deployment },
+    { "ServiceAccount", service_account, true },
+    { "Role", role, true },
+    { "RoleBinding", role_binding, true },
+    { "ConfigMap", config_map, true },
+    { "Service", service, false },
+    { "PodDisruptionBudget", disruption_budget, false },
+    { "PodMonitor", pod_monitor, false },
+    { "Deployment", deployment, false },
 };
 
 static void stamp(json_t *object)
@@ -171,13 +172,11 @@ static void stamp(json_t *object)
     kube_object_annotate(object, OBJECTS_APPLIED, hash);
 }
 
-json_t *workload_wanted(const struct resource *resource, const struct operator_settings *settings,
-                        const struct rendering *rendering, int64_t replicas)
+static json_t *make_all(const struct making *making, bool of_drop)
 {
-    const struct making making = { resource, settings, rendering, replicas };
     json_t *wanted = json_array();
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        json_t *made = rows[i].make(&making);
+        json_t *made = rows[i].of_drop || !of_drop ? rows[i].make(making) : NULL;
         if (made == NULL)
             continue;
         stamp(made);
@@ -186,28 +185,101 @@ json_t *workload_wanted(const struct resource *resource, const struct operator_s
     return wanted;
 }
 
-json_t *workload_drop_job(const struct resource *resource, const struct operator_settings *settings,
-                          const struct rendering *rendering)
+json_t *workload_wanted(const struct resource *resource, const struct operator_settings *settings,
+                        const struct rendering *rendering, int64_t replicas)
 {
+    const struct making making = { resource, settings, rendering, replicas };
+    return make_all(&making, false);
+}
+
+json_t *workload_wanted_of_drop(const struct resource *resource,
+                                const struct operator_settings *settings,
+                                const struct rendering *rendering)
+{
+    const struct making making = { resource, settings, rendering, 0 };
+    return make_all(&making, true);
+}
+
+/* What decides whom the Job reaches, and as whom, stays. */
+static json_t *plain_template(const json_t *template)
+{
+    static const char *const kept[] = {
+        "env", "envFrom", "volumes", "volumeMounts", "serviceAccountName", "imagePullSecrets"
+    };
+    json_t *made = json_object();
+    for (size_t i = 0; i < COUNT_OF(kept); i++)
+        objects_set(made, kept[i], json_incref(json_object_get(template, kept[i])));
+    return made;
+}
+
+json_t *workload_drop_job(const struct resource *resource, const struct operator_settings *settings,
+                          const struct rendering *rendering, bool plain)
+{
+    struct resource with = *resource;
+    AUTO(json_t *, json_decrefp) template = plain ? plain_template(resource->template) : NULL;
+    if (plain)
+        with.template = template;
     json_t *made = object_of(resource, "batch/v1", "Job", resource->drop);
     objects_set(kube_object_child(made, "metadata"), "labels", pod_labels(resource, "drop"));
     objects_set(made, "spec",
                 objects_pack("{s:i, s:i, s:o}", "backoffLimit", JOB_TRIES, "activeDeadlineSeconds",
-                             JOB_DEADLINE_S, "template", pod_drop(resource, settings, rendering)));
+                             JOB_DEADLINE_S, "template", pod_drop(&with, settings, rendering)));
     stamp(made);
     return made;
 }
 
-bool workload_is_ours(const struct resource *resource, const json_t *object)
+/* NULL = nobody. */
+static const json_t *controller_of(const json_t *object)
 {
     const json_t *owners = kube_object_find(object, "metadata.ownerReferences");
     for (size_t i = 0; i < json_array_size(owners); i++) {
         const json_t *one = json_array_get(owners, i);
-        if (json_is_true(json_object_get(one, "controller")) &&
-            strcmp(kube_object_text(one, "uid", ""), resource->uid) == 0)
-            return true;
+        if (json_is_true(json_object_get(one, "controller")))
+            return one;
     }
-    return false;
+    return NULL;
+}
+
+static bool is_text(const json_t *object, const char *path, const char *text)
+{
+    return text[0] != '\0' && strcmp(kube_object_text(object, path, ""), text) == 0;
+}
+
+bool workload_is_ours(const struct resource *resource, const json_t *object)
+{
+    return is_text(controller_of(object), "uid", resource->uid);
+}
+
+static bool was_made_for(const json_t *object, const char *name)
+{
+    const json_t *labels = kube_object_find(object, "metadata.labels");
+    const char *label = json_string_value(json_object_get(labels, RESOURCE_LABEL));
+    return label != NULL && strcmp(label, name) == 0 &&
+           kube_object_annotation(object, OBJECTS_APPLIED)[0] != '\0';
+}
+
+bool workload_may_take(const json_t *connector, const json_t *object, struct error *err)
+{
+    const json_t *controller = controller_of(object);
+    const char *connector_name = kube_object_text(connector, "metadata.name", "");
+    const char *kind = kube_object_text(object, "kind", "object");
+    const char *name = kube_object_text(object, "metadata.name", "");
+    if (controller == NULL
+            ? was_made_for(object, connector_name)
+            : is_text(controller, "uid", kube_object_text(connector, "metadata.uid", "")))
+        return true;
+    if (is_text(controller, "apiVersion", RESOURCE_API_VERSION) &&
+        is_text(controller, "kind", RESOURCE_KIND) && is_text(controller, "name", connector_name)) {
+        (void)error_set(err, ERROR_WAIT, "name_leftover",
+                        "%s %s belongs to an earlier Connector %s and goes with it", kind, name,
+                        connector_name);
+        return error_advise(err, "if it stays, delete it");
+    }
+    (void)error_set(err, ERROR_RETRY, "name_taken",
+                    "%s %s exists and was not made for this Connector: it is left as it is", kind,
+                    name);
+    return error_advise(err, "delete or rename it, or give the Connector another name; it is "
+                             "looked at again within a minute");
 }
 
 static bool is_made_here(const char *kind)
@@ -228,15 +300,32 @@ static void give_up(const json_t *object, json_t *remove)
                                         kube_object_text(object, "metadata.uid", "")));
 }
 
-void workload_compare(const struct resource *resource, const json_t *children, const json_t *wanted,
-                      json_t *apply, json_t *remove)
+/* The uid keeps the server from writing over what takes the name meanwhile. */
+static json_t *with_uid(json_t *want, const json_t *have)
+{
+    const char *uid = kube_object_text(have, "metadata.uid", "");
+    json_t *made = json_deep_copy(want);
+    CHECK(made != NULL);
+    if (uid[0] != '\0')
+        objects_set(kube_object_child(made, "metadata"), "uid", json_string(uid));
+    return made;
+}
+
+void workload_lacking(const struct resource *resource, const json_t *children, const json_t *wanted,
+                      json_t *apply)
 {
     for (size_t i = 0; i < json_array_size(wanted); i++) {
         json_t *want = json_array_get(wanted, i);
         const char *kind = kube_object_text(want, "kind", "");
-        if (!objects_hold(objects_find(children, kind, resource->child), want))
-            objects_append(apply, json_incref(want));
+        const json_t *have = objects_find(children, kind, resource->child);
+        if (!objects_hold(have, want))
+            objects_append(apply, with_uid(want, workload_is_ours(resource, have) ? have : NULL));
     }
+}
+
+void workload_surplus(const struct resource *resource, const json_t *children, const json_t *wanted,
+                      json_t *remove)
+{
     for (size_t i = 0; i < json_array_size(children); i++) {
         const json_t *have = json_array_get(children, i);
         const char *kind = kube_object_text(have, "kind", "");

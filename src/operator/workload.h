@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/check.h"
+#include "base/error.h"
 #include "operator/operator_settings.h"
 #include "operator/rendering.h"
 #include "operator/resource.h"
@@ -18,16 +20,32 @@
 json_t *workload_wanted(const struct resource *resource, const struct operator_settings *settings,
                         const struct rendering *rendering, int64_t replicas);
 
-/* The Job that drops slot and publication. */
+/* What of it the Job needs that drops slot and publication. */
+json_t *workload_wanted_of_drop(const struct resource *resource,
+                                const struct operator_settings *settings,
+                                const struct rendering *rendering);
+/* That Job. plain: without what the resource's template says of where it runs and how it is bounded
+ * (all but environment, volumes, service account and pull secrets), should the server refuse that.
+ */
 json_t *workload_drop_job(const struct resource *resource, const struct operator_settings *settings,
-                          const struct rendering *rendering);
+                          const struct rendering *rendering, bool plain);
 
-/* Of `wanted`, what does not stand in `children` as it should goes into `apply`; of `children`,
- * what is ours and not wanted (only kinds that workload_wanted() makes) goes into `remove`. */
-void workload_compare(const struct resource *resource, const json_t *children, const json_t *wanted,
-                      json_t *apply, json_t *remove);
+/* What of `wanted` does not stand in `children` as it should goes into `apply`, with the uid of
+ * what is there when that is ours. */
+void workload_lacking(const struct resource *resource, const json_t *children, const json_t *wanted,
+                      json_t *apply);
+/* What of `children` is ours and not wanted (only kinds that workload_wanted() makes) goes into
+ * `remove`. */
+void workload_surplus(const struct resource *resource, const json_t *children, const json_t *wanted,
+                      json_t *remove);
 
 /* True when the object is controlled by this very resource. */
 bool workload_is_ours(const struct resource *resource, const json_t *object);
+
+/* Whether an object that has the name of a child of that Connector may be written over: it is
+ * controlled by it, or it was made for one of its name and nobody controls it any more. False:
+ * "name_leftover", when it belongs to an earlier Connector of that name and goes by itself, else
+ * "name_taken". */
+MUST_CHECK bool workload_may_take(const json_t *connector, const json_t *object, struct error *err);
 
 #endif

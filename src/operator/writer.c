@@ -7,7 +7,11 @@
 #include "base/text.h"
 #include "kube/kube_object.h"
 #include "operator/kinds.h"
+#include "operator/objects.h"
 #include "operator/resource.h"
+#include "operator/workload.h"
+
+enum { LEFTOVER_SECONDS = 30 };
 
 #define MERGE_PATCH "application/merge-patch+json"
 #define APPLY_PATCH "application/apply-patch+yaml" /* JSON is a part of YAML */
@@ -20,6 +24,7 @@ struct writing {
     writer_done_fn *done;
     void *self;
     size_t stage, item; /* what comes next */
+    bool looked;        /* nothing has the name of the item that comes next */
     struct kube_call *call;
     struct loop_timer *timer; /* of the beginning, and of an end without a request */
     struct writer_result result;
@@ -64,10 +69,25 @@ static struct write write_of(enum kube_verb verb, char *path, const char *query,
     return write;
 }
 
+static bool has_uid(const json_t *object)
+{
+    return kube_object_text(object, "metadata.uid", "")[0] != '\0';
+}
+
+/* By force only over what is known to be ours; of the uid the server makes a precondition. */
 static struct write apply(const struct writing *writing, json_t *object)
 {
-    return write_of(KUBE_PATCH, path_of(object, space_of(writing)), BY "&force=true",
-                    json_incref(object), APPLY_PATCH);
+    return write_of(KUBE_PATCH, path_of(object, space_of(writing)),
+                    has_uid(object) ? BY "&force=true" : BY, json_incref(object), APPLY_PATCH);
+}
+
+static struct write stop_pods(const struct writing *writing, json_t *row)
+{
+    json_t *body = json_pack("{s:{s:s}, s:{s:i}}", "metadata", "resourceVersion",
+                             kube_object_text(row, "resourceVersion", ""), "spec", "replicas", 0);
+    char *path = kinds_path(kinds_find("apps/v1", "Deployment"), space_of(writing),
+                            kube_object_text(row, "name", ""));
+    return write_of(KUBE_PATCH, path, BY, body, MERGE_PATCH);
 }
 
 static struct write remove_it(const struct writing *writing, json_t *row)
@@ -142,6 +162,16 @@ static json_t *finalizer_off(const struct reconcile_plan *plan)
     return puts_finalizer_on(plan) ? NULL : plan->finalizers;
 }
 
+static json_t *stopped(const struct reconcile_plan *plan)
+{
+    return plan->stop;
+}
+
+static json_t *job(const struct reconcile_plan *plan)
+{
+    return plan->job;
+}
+
 static json_t *applied(const struct reconcile_plan *plan)
 {
     return plan->apply;
@@ -169,14 +199,16 @@ static const struct stage {
     bool conflict_is_good; /* 409: what has the name is another */
 } stages[] = {
     { finalizer_on, patch_finalizers, true, false },
+    { stopped, stop_pods, true, false },
     { applied, apply, false, false },
+    { job, apply, false, false },
     { removed, remove_it, true, true },
     { patched_pods, patch_pod, true, false },
     { new_status, apply_status, true, true },
     { finalizer_off, patch_finalizers, true, false },
 };
 
-enum { STAGE_OF_STATUS = 4 };
+enum { STAGE_OF_JOB = 3, STAGE_OF_STATUS = 6 };
 
 static bool has_failed(const struct writing *writing)
 {
@@ -196,7 +228,8 @@ static json_t *item_of(const struct writing *writing)
 
 bool writer_is_needed(const struct reconcile_plan *plan)
 {
-    return json_array_size(plan->apply) > 0 || json_array_size(plan->remove) > 0 ||
+    return plan->stop != NULL || json_array_size(plan->apply) > 0 ||
+           json_array_size(plan->job) > 0 || json_array_size(plan->remove) > 0 ||
            json_array_size(plan->pod_patches) > 0 || json_array_size(plan->events) > 0 ||
            plan->status != NULL || plan->finalizers != NULL;
 }
@@ -275,12 +308,43 @@ static void note(struct writing *writing, const struct kube_answer *answer)
 }
 
 /* One that its API does not exist for keeps nothing else from being written. */
-static bool is_optional(const struct writing *writing, const struct kube_answer *answer)
+static bool is_unknown(struct writing *writing, const struct kube_answer *answer)
 {
     const json_t *item = stages[writing->stage].make == apply ? item_of(writing) : NULL;
-    const struct kind *kind =
-        kinds_find(kube_object_text(item, "apiVersion", ""), kube_object_text(item, "kind", ""));
-    return answer->outcome == KUBE_NOT_FOUND && kind != NULL && !kind->everywhere;
+    const char *name = kube_object_text(item, "kind", "");
+    const struct kind *kind = kinds_find(kube_object_text(item, "apiVersion", ""), name);
+    if (answer->outcome != KUBE_NOT_FOUND || kind == NULL || kind->everywhere)
+        return false;
+    return !error_set(&writing->result.err, ERROR_WAIT, "kind_unknown",
+                      "this cluster does not know kind %s of %s", name, kind->api_version);
+}
+
+static void go_on_behind(struct writing *writing)
+{
+    writing->item++;
+    writing->looked = false;
+    go_on(writing);
+}
+
+/* What was refused of the template may be left out of the Job. */
+static bool has_alternative(struct writing *writing, const struct kube_answer *answer)
+{
+    if (writing->stage != STAGE_OF_JOB || answer->outcome != KUBE_INVALID ||
+        writing->item + 1 >= json_array_size(writing->plan.job))
+        return false;
+    writing->result.err = ERROR_INIT;
+    return true;
+}
+
+static void fail(struct writing *writing, const struct kube_answer *answer)
+{
+    writing->result.err = answer->err;
+    writing->result.is_news =
+        answer->outcome != KUBE_CONFLICT && answer->outcome != KUBE_UNREACHABLE;
+    if (is_unknown(writing, answer) || has_alternative(writing, answer))
+        go_on_behind(writing);
+    else
+        finish(writing, answer->outcome == KUBE_INVALID ? WRITER_REFUSED : WRITER_FAILED);
 }
 
 static void on_answer(void *self, const struct kube_answer *answer)
@@ -288,25 +352,66 @@ static void on_answer(void *self, const struct kube_answer *answer)
     struct writing *writing = self;
     writing->call = NULL;
     (void)FAULT(operator_after_write);
-    if (is_good(writing, answer)) {
-        note(writing, answer);
-        writing->item++;
-        go_on(writing);
+    if (!is_good(writing, answer)) {
+        fail(writing, answer);
         return;
     }
-    writing->result.err = answer->err;
-    writing->result.is_news =
-        answer->outcome != KUBE_CONFLICT && answer->outcome != KUBE_UNREACHABLE;
-    if (is_optional(writing, answer)) {
-        writing->item++;
+    note(writing, answer);
+    if (writing->stage == STAGE_OF_JOB) /* one is enough */
+        (void)json_array_clear(writing->plan.job);
+    go_on_behind(writing);
+}
+
+/* What was not seen may be there all the same, as somebody else's: watches see what has our label.
+ */
+
+static bool is_unseen(const struct writing *writing, const json_t *item)
+{
+    return stages[writing->stage].make == apply && !has_uid(item) && !writing->looked;
+}
+
+/* A Connector that was just made under the name of one that was just deleted. */
+static bool is_moment(const struct writing *writing)
+{
+    const char *made = kube_object_text(writing->connector, "metadata.creationTimestamp", "");
+    return strcmp(writing->result.err.code, "name_leftover") == 0 &&
+           objects_age_s(made, kube_client_wall_us(writing->with->client)) < LEFTOVER_SECONDS;
+}
+
+static void on_looked(void *self, const struct kube_answer *answer)
+{
+    struct writing *writing = self;
+    writing->call = NULL;
+    if (answer->outcome == KUBE_NOT_FOUND) {
+        writing->looked = true;
         go_on(writing);
-        return;
+    } else if (answer->outcome != KUBE_OK) {
+        fail(writing, answer);
+    } else if (workload_may_take(writing->connector, answer->object, &writing->result.err)) {
+        const char *uid = kube_object_text(answer->object, "metadata.uid", "");
+        json_t *metadata = kube_object_child(item_of(writing), "metadata");
+        writing->looked = true;
+        CHECK(json_object_set_new(metadata, "uid", json_string(uid)) == 0);
+        go_on(writing);
+    } else {
+        writing->result.is_news = !is_moment(writing);
+        finish(writing, WRITER_FAILED);
     }
-    finish(writing, answer->outcome == KUBE_INVALID ? WRITER_REFUSED : WRITER_FAILED);
+}
+
+static void look(struct writing *writing, const json_t *item)
+{
+    AUTO(char *, memory_free_p) path = path_of(item, space_of(writing));
+    const struct kube_request request = { .verb = KUBE_GET, .path = path };
+    writing->call = kube_client_call(writing->with->client, &request, on_looked, writing);
 }
 
 static void make_write(struct writing *writing, json_t *item)
 {
+    if (is_unseen(writing, item)) {
+        look(writing, item);
+        return;
+    }
     AUTO(struct write, write_done) write = stages[writing->stage].make(writing, item);
     const struct kube_request request = { .verb = write.verb,
                                           .path = write.path,

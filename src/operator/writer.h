@@ -2,6 +2,9 @@
  * by server-side apply, status by another field manager, of metadata only what a merge patch names;
  * the spec of a Connector is never written. Belongs to the thread of the client's loop.
  *
+ * A child without a uid is one that was not seen, or not as ours: it is asked for first, and what
+ * workload_may_take() does not grant is left as it is; the plan ends there.
+ *
  * Our finalizer is put on before anything else is written, and taken off behind everything else. */
 #ifndef OPERATOR_WRITER_H
 #define OPERATOR_WRITER_H

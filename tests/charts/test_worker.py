@@ -89,9 +89,9 @@ def test_defaults_give_way(worker) -> None:
     assert config["cdc"]["metric"]["port"] == 9000
 
 
-def test_one_replica_needs_no_header_and_no_pod_beside(worker) -> None:
+def test_one_replica_needs_no_pod_beside_and_is_configured_as_two(worker) -> None:
     made = worker(replicaCount=1)
-    assert "headers" not in config_of(made)["format"]
+    assert config_of(made) == config_of(worker(replicaCount=2))
     strategy = made.one("Deployment")["spec"]["strategy"]
     assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 

@@ -160,10 +160,109 @@ def test_a_child_that_the_server_refuses_is_told_and_not_tried_hot(operators, sh
     shop.wait_condition("orders", "Degraded", "False")
 
 
-@pytest.fixture
-def pod_monitors(api):
+# Names that are taken
+
+TAKEN = {
+    "ServiceAccount": {},
+    "Role": {"rules": []},
+    "ConfigMap": {"data": {"config.yaml": "somebody else's"}},
+    "Service": {"spec": {"ports": [{"port": 80}], "selector": {"app": "theirs"}}},
+    "Deployment": {
+        "spec": {
+            "replicas": 5,
+            "selector": {"matchLabels": {"app": "theirs"}},
+            "template": {
+                "metadata": {"labels": {"app": "theirs"}},
+                "spec": {"containers": [{"name": "theirs", "image": "registry.example/theirs:1"}]},
+            },
+        }
+    },
+}
+
+
+def same(one: dict, other: dict) -> bool:
+    return one["metadata"]["resourceVersion"] == other["metadata"]["resourceVersion"]
+
+
+@pytest.mark.parametrize("kind", TAKEN)
+def test_what_somebody_else_made_is_left_as_it_is(operators, shop, kind):
+    theirs = shop.api.post(shop.path(kind), {"metadata": {"name": "pqcdc-orders"}, **TAKEN[kind]})
+    operators.start()
+    shop.create("orders")
+    condition = shop.wait_condition("orders", "Degraded", "True", "NameTaken")
+    assert f"{kind} pqcdc-orders" in condition["message"] and "delete or rename it" in condition["message"]
+    assert same(shop.child(kind, "orders"), theirs)
+    shop.delete("orders")
+    shop.wait_gone("orders")
+    assert same(shop.child(kind, "orders"), theirs)
+
+
+def test_a_name_that_becomes_free_is_taken(operators, shop):
+    shop.api.post(shop.path("ConfigMap"), {"metadata": {"name": "pqcdc-orders"}})
+    operators.start("--resync=2s")
+    shop.create("orders")
+    shop.wait_condition("orders", "Degraded", "True", "NameTaken")
+    shop.api.delete(shop.path("ConfigMap", "pqcdc-orders"))
+    shop.wait_children("orders", 90)
+    shop.wait_condition("orders", "Degraded", "False")
+
+
+def owner(name: str, uid: str) -> dict:
+    return {
+        "apiVersion": "pqcdc.io/v1alpha1",
+        "kind": "Connector",
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def test_what_an_earlier_one_left_is_waited_for(operators, shop):
+    """There is no collector of garbage here: what the first one left stays until the test takes it away."""
+    operator = operators.start()
+    shop.create("orders", paused=True)
+    first = shop.wait_children("orders")
+    shop.wait_condition("orders", "Ready", "False", "Paused")
+    shop.delete("orders")
+    shop.wait_gone("orders")
+    again = shop.create("orders")
+    operator.wait(lambda: operator.lines("belongs to an earlier Connector orders"), "it waits")
+    assert shop.condition("orders", "Degraded").get("status") != "True", "that is nothing for people yet"
+    for kind, child in first.items():
+        assert same(shop.child(kind, "orders"), child), kind
+        shop.api.delete(shop.path(kind, "pqcdc-orders"))
+
+    def owned() -> bool:
+        children = [shop.child(kind, "orders") for kind in first]
+        return all(
+            each and each["metadata"]["ownerReferences"][0]["uid"] == again["metadata"]["uid"] for each in children
+        )
+
+    wait_until(owned, "all of it is made anew", 90)
+
+
+def test_what_nobody_owns_any_more_is_taken_over(operators, shop):
+    """`kubectl delete --cascade=orphan` leaves what was made, without its owner."""
+    operators.start()
+    created = shop.create("orders")
+    before = shop.wait_children("orders")["ConfigMap"]["metadata"]["uid"]
+    shop.api.patch(shop.path("ConfigMap", "pqcdc-orders"), {"metadata": {"ownerReferences": None}})
+
+    def owned() -> bool:
+        owners = shop.child("ConfigMap", "orders")["metadata"].get("ownerReferences")
+        return owners == [owner("orders", created["metadata"]["uid"])]
+
+    wait_until(owned, "it has its owner again")
+    assert shop.child("ConfigMap", "orders")["metadata"]["uid"] == before
+
+
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+MONITORS = "/apis/monitoring.coreos.com/v1/podmonitors"
+
+
+def define_monitors(api) -> None:
     """Clusters with Prometheus' operator serve them."""
-    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     definition = {
         "metadata": {"name": "podmonitors.monitoring.coreos.com"},
@@ -174,36 +273,74 @@ def pod_monitors(api):
             "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
         },
     }
-    collection = "/apis/monitoring.coreos.com/v1/podmonitors"
-    api.admin.post(path, {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", **definition})
-    wait_until(lambda: api.admin.call("GET", collection).status == 200, "PodMonitors are served")
+    kind = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    api.admin.post(DEFINITIONS, {**kind, **definition})
+    wait_until(lambda: api.admin.call("GET", MONITORS).status == 200, "PodMonitors are served")
+
+
+def drop_monitors(api) -> None:
+    path = f"{DEFINITIONS}/podmonitors.monitoring.coreos.com"
+    if api.admin.find(path):
+        api.admin.delete(path)
+    wait_until(lambda: api.admin.call("GET", MONITORS).status == 404, "PodMonitors are served no more")
+
+
+@pytest.fixture
+def pod_monitors(api):
+    define_monitors(api)
     yield
-    api.admin.delete(f"{path}/podmonitors.monitoring.coreos.com")
-    wait_until(lambda: api.admin.call("GET", collection).status == 404, "PodMonitors are served no more")
+    drop_monitors(api)
+
+
+@pytest.fixture
+def no_pod_monitors(api):
+    """Yet."""
+    yield
+    drop_monitors(api)
+
+
+def monitor(shop) -> dict | None:
+    path = f"/apis/monitoring.coreos.com/v1/namespaces/{shop.name}/podmonitors/pqcdc-orders"
+    return shop.api.find(path)
 
 
 def test_a_pod_monitor_where_there_are_any(pod_monitors, operators, shop):
     operator = operators.start()
     shop.create("orders", podMonitor={"enabled": True})
     path = f"/apis/monitoring.coreos.com/v1/namespaces/{shop.name}/podmonitors/pqcdc-orders"
-    wait_until(lambda: shop.api.find(path), "the PodMonitor is there")
+    wait_until(lambda: monitor(shop), "the PodMonitor is there")
     shop.wait_observed("orders")
     before = wait_quiet(operator, shop)
     shop.api.delete(path)
-    wait_until(lambda: shop.api.find(path), "the PodMonitor is back")
+    wait_until(lambda: monitor(shop), "the PodMonitor is back")
     shop.edit("orders", {"spec": {"podMonitor": {"enabled": False}}})
-    wait_until(lambda: shop.api.find(path) is None, "nobody wants it any more")
+    wait_until(lambda: monitor(shop) is None, "nobody wants it any more")
     assert before.keys() == shop.versions().keys()
 
 
-def test_a_pod_monitor_where_there_are_none(operators, shop):
-    """It is told, and everything else is there."""
-    operators.start()
+def test_a_pod_monitor_where_there_are_none(no_pod_monitors, operators, shop, api):
+    """It is told, everything else goes on, and it is made as soon as the cluster knows the kind."""
+    operator = operators.start()
     shop.create("orders", podMonitor={"enabled": True})
     shop.wait_children("orders")
-    shop.wait_condition("orders", "Degraded", "True", "ApplyFailed")
+    said = shop.wait_condition("orders", "Degraded", "True", "KindUnknown")
+    assert "does not know kind PodMonitor" in said["message"]
+    wait_quiet(operator, shop)
+    errors = sum(v for k, v in operator.metrics().items() if k.startswith("pqcdc_operator_errors_total"))
+    shop.edit("orders", {"spec": {"replicas": 3}})
+    wait_until(lambda: shop.child("Deployment", "orders")["spec"]["replicas"] == 3, "the rest goes on")
+    shop.wait_observed("orders")
+    now = sum(v for k, v in operator.metrics().items() if k.startswith("pqcdc_operator_errors_total"))
+    assert now == errors, "it is tried again and again"
     shop.edit("orders", {"spec": {"podMonitor": {"enabled": False}}})
     shop.wait_condition("orders", "Degraded", "False")
+    shop.edit("orders", {"spec": {"podMonitor": {"enabled": True}}})
+    shop.wait_condition("orders", "Degraded", "True", "KindUnknown")
+    define_monitors(api)
+    wait_until(lambda: monitor(shop), "the PodMonitor is there", 90)
+    shop.wait_condition("orders", "Degraded", "False")
+    drop_monitors(api)
+    shop.wait_condition("orders", "Degraded", "True", "KindUnknown", 90)
 
 
 # Workers
@@ -239,6 +376,44 @@ def test_what_workers_say_becomes_status(operators, shop, pods_of, worker_port):
     wait_until(lambda: shop.status("orders").get("leader") == second, "the other one leads")
     wait_until(lambda: marked(second, first), "the marks have moved")
     assert operator.metrics()["pqcdc_operator_pods"] == 2
+
+
+def test_figures_that_drift_are_not_written_at_every_look(operators, shop, pods_of, worker_port):
+    operators.start(f"--worker-port={worker_port}")
+    shop.create("orders")
+    shop.wait_children("orders")
+    pods = pods_of("orders")
+    pod = pods.add("a")
+
+    def say(count: int, lag: int) -> None:
+        body = worker_status("streaming", pod, True)
+        body["slot"].update(lag=lag, confirmedFlushLSN=f"0/{count:X}")
+        pods.say(pod, body)
+
+    say(1, 100)
+    shop.wait_condition("orders", "Ready", "True", "Streaming")
+    wait_until(lambda: pods.metadata(pod)["labels"].get("pqcdc.io/role"), "it is marked")
+    first = shop.status("orders")
+    for count in range(2, 7):
+        visits = pods.visits[pod]
+        say(count, 100 + count)
+        wait_until(lambda seen=visits: pods.visits[pod] >= seen + 2, "it was asked again")
+    assert shop.status("orders") == first
+    say(7, 1 << 30)
+    wait_until(lambda: shop.status("orders")["lag"]["bytes"] == 1 << 30, "a lag that jumps is written at once")
+    assert shop.status("orders")["slot"]["confirmedFlushLsn"] == "0/7"
+    assert shop.status("orders")["measuredTime"] > first["measuredTime"]
+
+
+def test_scaling_changes_no_configuration(operators, shop):
+    operators.start()
+    shop.create("orders", replicas=1)
+    wait_until(lambda: shop.child("Deployment", "orders"), "the Deployment is there")
+    before = [shop.child("ConfigMap", "orders"), shop.child("Deployment", "orders")["spec"]["template"]]
+    shop.edit("orders", {"spec": {"replicas": 2}})
+    wait_until(lambda: shop.child("Deployment", "orders")["spec"]["replicas"] == 2, "it is scaled")
+    shop.wait_observed("orders")
+    assert [shop.child("ConfigMap", "orders"), shop.child("Deployment", "orders")["spec"]["template"]] == before
 
 
 def test_a_halted_worker_is_told_with_its_reason(operators, shop, pods_of, worker_port):
@@ -351,108 +526,28 @@ def test_the_younger_of_two_on_one_slot_is_degraded(operators, shop):
     wait_until(lambda: shop.child("Deployment", loser)["spec"]["replicas"] == 2, "it runs workers")
 
 
-# Deletion
-
-
-def wait_gone(shop, name: str) -> None:
-    wait_until(lambda: shop.connector(name) is None, f"{name} is gone")
-
-
-def reasons(shop) -> set[str]:
-    return {each.get("reason", "") for each in shop.events()}
-
-
-def test_retain_goes_at_once_and_says_what_stays(operators, shop):
-    operators.start()
-    shop.create("orders")
-    shop.wait_children("orders")
-    assert not shop.connector("orders")["metadata"].get("finalizers")
-    shop.delete("orders")
-    wait_gone(shop, "orders")
-    wait_until(lambda: "SlotKept" in reasons(shop), "an event names the slot")
-
-
-def test_delete_drops_the_slot_by_a_job(operators, shop):
-    operators.start()
-    shop.create("orders", deletionPolicy="Delete")
-    shop.wait_children("orders")
-    assert shop.connector("orders")["metadata"]["finalizers"] == ["pqcdc.io/slot"]
-    shop.delete("orders")
-    path = shop.path("Job", "pqcdc-orders-drop")
-    wait_until(lambda: shop.api.find(path), "the Job is there")
-    assert shop.child("Deployment", "orders")["spec"]["replicas"] == 0
-    now = "2026-01-02T03:04:05Z"
-    done = [
-        {"type": each, "status": "True", "lastTransitionTime": now} for each in ("SuccessCriteriaMet", "Complete")
-    ]
-    status = {"conditions": done, "startTime": now, "completionTime": now, "succeeded": 1}
-    shop.api.patch(f"{path}/status", {"status": status})
-    wait_gone(shop, "orders")
-    wait_until(lambda: "SlotDropped" in reasons(shop), "an event says so")
-
-
-def test_a_drop_that_fails_is_told_and_can_be_given_up(operators, shop):
-    operators.start()
-    shop.create("orders", deletionPolicy="Delete")
-    shop.wait_children("orders")
-    shop.delete("orders")
-    path = shop.path("Job", "pqcdc-orders-drop")
-    wait_until(lambda: shop.api.find(path), "the Job is there")
-    now = "2026-01-02T03:04:05Z"
-    failed = [{"type": each, "status": "True", "lastTransitionTime": now} for each in ("FailureTarget", "Failed")]
-    shop.api.patch(f"{path}/status", {"status": {"conditions": failed, "startTime": now, "failed": 3}})
-    shop.wait_condition("orders", "Degraded", "True", "DropFailed")
-    assert shop.connector("orders")["metadata"]["finalizers"] == ["pqcdc.io/slot"]
-    shop.edit("orders", {"metadata": {"annotations": {"pqcdc.io/abandon-slot": "true"}}})
-    wait_gone(shop, "orders")
-
-
-def test_a_namespace_that_goes_is_not_held_up(operators, shop, namespace):
-    """Nothing can be made in it any more, the Job neither."""
-    operator = operators.start()
-    shop.create("orders", deletionPolicy="Delete", paused=True)
-    shop.wait_children("orders")
-    assert shop.connector("orders")["metadata"]["finalizers"] == ["pqcdc.io/slot"]
-    namespace.server.admin.delete(f"/api/v1/namespaces/{namespace.name}")
-    shop.delete("orders")  # as the controller of namespaces does it
-    wait_gone(shop, "orders")
-    assert any('"orders"' in line or "orders" in line for line in operator.lines("SlotKept")), operator.tail()
-
-
-def test_the_policy_may_change(operators, shop):
-    operators.start()
-    shop.create("orders")
-    shop.wait_children("orders")
-    for policy, finalizers in (("Delete", ["pqcdc.io/slot"]), ("Retain", [])):
-        shop.edit("orders", {"spec": {"deletionPolicy": policy}})
-
-        def has_them(wanted: list[str] = finalizers) -> bool:
-            return (shop.connector("orders")["metadata"].get("finalizers") or []) == wanted
-
-        wait_until(has_them, f"{policy}: {finalizers}")
-
-
 # Rights
 
 
-SIGHT = {"get", "list", "watch"}
-ALL_OF_IT = SIGHT | {"create", "patch", "delete"}
+SIGHT = {"list", "watch"}
+MADE = SIGHT | {"get", "create", "patch"}
+MADE_AND_ENDED = MADE | {"delete"}
 REVIEWED = {
     "pqcdc.io/connectors": SIGHT | {"patch"},
-    "pqcdc.io/connectors/status": {"get", "patch"},
+    "pqcdc.io/connectors/status": {"patch"},
     "pqcdc.io/connectors/finalizers": {"update"},
-    "/serviceaccounts": ALL_OF_IT,
-    "/configmaps": ALL_OF_IT,
-    "/services": ALL_OF_IT,
+    "/serviceaccounts": MADE_AND_ENDED,
+    "/configmaps": MADE,
+    "/services": MADE,
     "/pods": SIGHT | {"patch"},
     "/namespaces": {"get"},
-    "apps/deployments": ALL_OF_IT,
-    "batch/jobs": ALL_OF_IT,
-    "policy/poddisruptionbudgets": ALL_OF_IT,
-    "rbac.authorization.k8s.io/roles": ALL_OF_IT,
-    "rbac.authorization.k8s.io/rolebindings": ALL_OF_IT,
-    "monitoring.coreos.com/podmonitors": ALL_OF_IT,
-    "coordination.k8s.io/leases": SIGHT | {"create", "update"},
+    "apps/deployments": MADE,
+    "batch/jobs": MADE,
+    "policy/poddisruptionbudgets": MADE_AND_ENDED,
+    "rbac.authorization.k8s.io/roles": MADE,
+    "rbac.authorization.k8s.io/rolebindings": MADE,
+    "monitoring.coreos.com/podmonitors": MADE_AND_ENDED,
+    "coordination.k8s.io/leases": SIGHT | {"get", "create", "update"},
     "events.k8s.io/events": {"create", "patch"},
 }
 OF_EVERYBODY = ("authorization.k8s.io/", "authentication.k8s.io/")

@@ -197,6 +197,7 @@ def test_the_other_takes_over_at_once_when_one_ends(operators, shop, namespace):
     assert holder(namespace) == first.identity and not second.status()["leads"]
     shop.create("orders")
     shop.wait_children("orders")
+    assert first.lines("there is no lease") and not first.lines("slot"), "it speaks of a slot that it has not"
     assert first.terminate() == 0
     second.wait_leads(10)  # a Lease that was not given back would take 15 s
     shop.create("second")

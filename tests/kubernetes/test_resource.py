@@ -164,6 +164,8 @@ ACCEPTED = [
     {"template.tolerations": [{"operator": "Exists"}], "template.affinity": {"podAffinity": {}}},
     {"template.env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]},
     {"template.volumes": [{"name": "v", "emptyDir": {}}]},
+    {"template.volumeMounts": [{"name": "tmp", "mountPath": "/tmp/v"}, {"name": "v", "mountPath": "/etc/pqcdc.d"}]},
+    {"template.env": [{"name": "POD_NAMES"}]},
 ]
 
 
@@ -261,6 +263,20 @@ REFUSED = [
     # the pods
     ({"template.volumes": [{"emptyDir": {}}]}, "spec.template.volumes[0].name", "Required value"),
     ({"template.env": [{"name": "A"}, {"name": "A"}]}, "spec.template.env[1]", "Duplicate value"),
+    ({"template.env": [{"name": "POD_NAME"}]}, "spec.template.env[0].name", "are set by the operator"),
+    ({"template.env": [{"name": "POD_NAMESPACE"}]}, "spec.template.env[0].name", "are set by the operator"),
+    *(
+        ({"template.volumes": [{"name": name}]}, "spec.template.volumes[0].name", "the operator's own volumes")
+        for name in ("config", "tmp", "credentials")
+    ),
+    *(
+        (
+            {"template.volumeMounts": [{"name": "v", "mountPath": path}]},
+            "spec.template.volumeMounts[0].mountPath",
+            "the operator's own mounts",
+        )
+        for path in ("/tmp", "/tmp/", "/etc/pqcdc", "/etc//pqcdc", "/var/run/secrets/pqcdc")
+    ),
     ({"podMonitor.interval": "often"}, "spec.podMonitor.interval", "should match"),
 ]
 

@@ -242,6 +242,9 @@ class Shop:
 
         return wait_until(observed, f"the status of {name} is about its generation", timeout)
 
+    def wait_gone(self, name: str) -> None:
+        wait_until(lambda: self.connector(name) is None, f"{name} is gone")
+
     # What belongs to them
 
     def child(self, kind: str, name: str) -> dict | None:

@@ -118,6 +118,39 @@ def test_a_bare_patch_asks_for_no_version(lease):
     assert lease.read()["spec"]["leaseDurationSeconds"] == 1
 
 
+APPLY = "application/apply-patch+yaml"
+
+
+def test_an_apply_with_a_uid_is_of_one_object(api, namespace):
+    """Even by force; and it never creates. So the operator writes over nothing that took a name meanwhile."""
+    collection = f"/api/v1/namespaces/{namespace.name}/configmaps"
+    path = f"{collection}/taken"
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "taken"}, "data": {"a": "ours"}}
+    query = f"{path}?fieldManager=ours&force=true"
+
+    def apply(uid: str) -> int:
+        with_uid = {**body, "metadata": {"name": "taken", "uid": uid}}
+        return api.admin.call("PATCH", query, with_uid, APPLY).status
+
+    uid = api.admin.call("PATCH", query, body, APPLY).object["metadata"]["uid"]
+    assert apply(uid) == 200
+    api.admin.delete(path)
+    assert apply(uid) == 409
+    assert api.admin.find(path) is None
+    api.admin.post(collection, {"metadata": {"name": "taken"}, "data": {"a": "theirs"}})
+    assert apply(uid) == 422, "a uid cannot be changed"
+    assert api.admin.get(path)["data"] == {"a": "theirs"}
+
+
+def test_an_apply_without_force_takes_no_value_of_others(api, namespace):
+    collection = f"/api/v1/namespaces/{namespace.name}/configmaps"
+    api.admin.post(collection, {"metadata": {"name": "taken"}, "data": {"a": "theirs"}})
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "taken"}, "data": {"a": "ours", "b": "c"}}
+    answer = api.admin.call("PATCH", f"{collection}/taken?fieldManager=ours", body, APPLY)
+    assert answer.status == 409, answer.object
+    assert api.admin.get(f"{collection}/taken")["data"] == {"a": "theirs"}
+
+
 def test_a_watch_from_a_version_that_never_was(api, lease):
     parameters = "resourceVersion=99999999999&resourceVersionMatch=NotOlderThan"
     answer = api.admin.call("GET", f"{lease.collection}?{parameters}")

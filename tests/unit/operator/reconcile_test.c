@@ -37,6 +37,14 @@ static json_t *or_null(json_t *value)
     return value != NULL ? json_incref(value) : json_null();
 }
 
+/* What few plans have is left out of the others. */
+static void add_of_the_end(json_t *all, const struct reconcile_plan *plan)
+{
+    objects_set(all, "stop", json_incref(plan->stop));
+    if (json_array_size(plan->job) > 0)
+        objects_set(all, "job", json_incref(plan->job));
+}
+
 static char *plan_text(const struct reconcile_plan *plan)
 {
     AUTO(json_t *, json_decrefp)
@@ -44,6 +52,7 @@ static char *plan_text(const struct reconcile_plan *plan)
                        plan->remove, "pod_patches", plan->pod_patches, "status",
                        or_null(plan->status), "events", plan->events, "finalizers",
                        or_null(plan->finalizers), "again_ms", (json_int_t)plan->again_ms);
+    add_of_the_end(all, plan);
     char *text = json_dumps(all, JSON_INDENT(2) | JSON_SORT_KEYS);
     char *line = text_format("%s\n", text);
     free(text);
@@ -177,12 +186,22 @@ static void patch_pod(const json_t *seen, const json_t *patch)
     json_decref(scene_merge(json_incref(metadata), change));
 }
 
+static json_t *deployment_of(const json_t *children)
+{
+    AUTO(json_t *, json_decrefp) named = objects_pack("{s:s}", "kind", "Deployment");
+    return json_array_get(children, index_of(children, named));
+}
+
 static void carry_out(const struct scene *scene, const struct reconcile_plan *plan)
 {
     json_t *children = json_object_get(scene->seen, "children");
     json_t *connector = json_object_get(scene->seen, "connector");
     for (size_t i = 0; i < json_array_size(plan->apply); i++)
         apply(scene->seen, json_array_get(plan->apply, i));
+    if (plan->stop != NULL)
+        objects_set(kube_object_find(deployment_of(children), "spec"), "replicas", json_integer(0));
+    if (json_array_size(plan->job) > 0)
+        apply(scene->seen, json_array_get(plan->job, 0));
     for (size_t i = 0; i < json_array_size(plan->remove); i++)
         (void)json_array_remove(children, index_of(children, json_array_get(plan->remove, i)));
     for (size_t i = 0; i < json_array_size(plan->pod_patches); i++)
@@ -195,7 +214,8 @@ static void carry_out(const struct scene *scene, const struct reconcile_plan *pl
 
 static bool is_quiet(const struct reconcile_plan *plan)
 {
-    return json_array_size(plan->apply) == 0 && json_array_size(plan->remove) == 0 &&
+    return plan->stop == NULL && json_array_size(plan->job) == 0 &&
+           json_array_size(plan->apply) == 0 && json_array_size(plan->remove) == 0 &&
            json_array_size(plan->pod_patches) == 0 && plan->status == NULL &&
            plan->finalizers == NULL && json_array_size(plan->events) == 0;
 }

@@ -85,20 +85,28 @@ static void the_worker_understands_what_is_rendered(void **state)
 
 static void a_halt_waits_and_a_standby_wants_positions(void **state)
 {
-    static const struct {
-        const char *scene;
-        uint32_t headers;
-    } rows[] = { { "minimal", CONFIG_HEADER_POS }, { "one_replica", 0 } };
+    struct rendering rendering;
+    AUTO(json_t *, json_decrefp) connector = connector_of("minimal");
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct rendering rendering;
-        AUTO(json_t *, json_decrefp) connector = connector_of(rows[i].scene);
-        render(connector, &rendering);
-        AUTO(struct config *, config_free_p) config = understood(rendering.text);
-        assert_int_equal(config->cdc_on_halt, CONFIG_ON_HALT_WAIT);
-        assert_int_equal(config->format_headers, rows[i].headers);
-        rendering_done(&rendering);
-    }
+    render(connector, &rendering);
+    AUTO(struct config *, config_free_p) config = understood(rendering.text);
+    assert_int_equal(config->cdc_on_halt, CONFIG_ON_HALT_WAIT);
+    assert_int_equal(config->format_headers, CONFIG_HEADER_POS);
+    rendering_done(&rendering);
+}
+
+static void to_be_scaled_changes_nothing(void **state)
+{
+    struct rendering one, two;
+    AUTO(json_t *, json_decrefp) connector_of_one = connector_of("one_replica");
+    AUTO(json_t *, json_decrefp) connector_of_two = connector_of("minimal");
+    (void)state;
+    render(connector_of_one, &one);
+    render(connector_of_two, &two);
+    assert_string_equal(one.text, two.text);
+    assert_string_equal(one.hash, two.hash);
+    rendering_done(&one);
+    rendering_done(&two);
 }
 
 static void every_reference_is_a_file_of_the_volume(void **state)
@@ -216,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_worker_understands_what_is_rendered),
         cmocka_unit_test(a_halt_waits_and_a_standby_wants_positions),
+        cmocka_unit_test(to_be_scaled_changes_nothing),
         cmocka_unit_test(every_reference_is_a_file_of_the_volume),
         cmocka_unit_test(no_option_of_a_file_is_forgotten),
         cmocka_unit_test(the_order_of_members_rolls_no_pod),

@@ -3,7 +3,7 @@
  * "from": the scene that it begins with; "seen": a merge patch (RFC 7386) onto what that one sees;
  * "children": "applied" = what the operator wants of it is there already, with "patch_children" by
  * kind; "seen_later": a merge patch after that, so that something is to be done; "gone": it was
- * deleted. "now" is written as a time, "failure" as a text. */
+ * deleted. "now" is written as a time, "failure" as a text, with a "failure_code". */
 #ifndef TESTS_OPERATOR_SCENE_H
 #define TESTS_OPERATOR_SCENE_H
 
@@ -151,12 +151,16 @@ static inline void scene_plan(struct scene *scene, struct reconcile_plan *out_pl
         .reports = json_object_get(seen, "reports"),
         .job = json_object_get(seen, "job"),
         .twin = json_object_get(seen, "twin"),
+        .sharer = json_object_get(seen, "sharer"),
         .namespace_terminating = json_is_true(json_object_get(seen, "namespace_terminating")),
+        .no_pod_monitors = json_is_true(json_object_get(seen, "no_pod_monitors")),
         .settings = &scene_settings,
     };
     assert_true(kube_time_parse(kube_object_text(seen, "now", ""), &look.now_us));
     if (failure != NULL) {
-        (void)error_set(&scene->failure, ERROR_RETRY, "apply", "%s", failure);
+        (void)error_set(&scene->failure, ERROR_RETRY,
+                        kube_object_text(seen, "failure_code", "apply"), "%s", failure);
+        (void)error_advise(&scene->failure, "do something");
         look.failure = &scene->failure;
     }
     (scene->gone ? reconcile_gone : reconcile_plan)(&look, out_plan);

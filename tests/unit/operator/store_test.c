@@ -164,6 +164,8 @@ static void what_belongs_together_is_found(void **state)
     assert_int_equal(json_array_size(none), 0);
     assert_null(store_connector(seeing->store, "shop/unknown"));
     assert_null(store_job(seeing->store, "shop/orders"));
+    assert_true(store_knows(seeing->store, "shop/orders", "Deployment"));
+    scene_until(seeing->scene, !store_knows(seeing->store, "shop/orders", "PodMonitor"));
     assert_non_null(store_object(seeing->store, "shop/orders", "Deployment", "pqcdc-orders"));
     size_t cursor = 0, keys = 0;
     while (store_next(seeing->store, &cursor) != NULL)
@@ -281,7 +283,7 @@ static void a_key_rests_until_what_was_written_is_seen(void **state)
     begin(seeing);
     const mono_ms_t now = { 1000 };
     assert_int_equal(freshness_rest_ms(freshness, "shop/a", seeing->store, now), 0);
-    freshness_note(freshness, "shop/a", written, now);
+    freshness_note(freshness, "shop/a", seeing->store, written, now);
     assert_int_equal(freshness_rest_ms(freshness, "shop/a", seeing->store, now),
                      FRESHNESS_LIMIT_MS);
     assert_int_equal(freshness_rest_ms(freshness, "shop/b", seeing->store, now), 0);
@@ -289,14 +291,71 @@ static void a_key_rests_until_what_was_written_is_seen(void **state)
     assert_int_equal(freshness_rest_ms(freshness, "shop/a", seeing->store, now), 0);
     json_t *metadata = json_object_get(json_array_get(written, 0), "metadata");
     assert_int_equal(json_object_set_new(metadata, "resourceVersion", json_string("99")), 0);
-    freshness_note(freshness, "shop/a", written, now); /* which is never seen */
+    freshness_note(freshness, "shop/a", seeing->store, written, now); /* which is never seen */
     mono_ms_t late = mono_ms_add(now, FRESHNESS_LIMIT_MS - 1);
     assert_int_equal(freshness_rest_ms(freshness, "shop/a", seeing->store, late), 1);
     late = mono_ms_add(now, FRESHNESS_LIMIT_MS);
     assert_int_equal(freshness_rest_ms(freshness, "shop/a", seeing->store, late), 0);
-    freshness_note(freshness, "shop/a", written, now);
+    freshness_note(freshness, "shop/a", seeing->store, written, now);
     freshness_forget(freshness, "shop/a");
     assert_int_equal(freshness_rest_ms(freshness, "shop/a", seeing->store, now), 0);
+}
+
+/* It may go while it is written: nobody would forget it again. */
+static void what_was_written_of_one_that_is_gone_is_not_kept(void **state)
+{
+    struct seeing *seeing = *state;
+    AUTO(struct freshness *, freshness_free_p) freshness = freshness_new();
+    AUTO(json_t *, json_decrefp)
+    written = kube_object_load(SLICE_TEXT(
+        "[{\"kind\":\"Connector\",\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"99\"}}]"));
+    script(seeing, LIST(CONNECTOR("a", "3", "s")), LIST(""), LIST(""), "Connector");
+    begin(seeing);
+    const mono_ms_t now = { 1000 };
+    freshness_note(freshness, "shop/b", seeing->store, written, now);
+    assert_int_equal(freshness_rest_ms(freshness, "shop/b", seeing->store, now), 0);
+    freshness_note(freshness, "shop/a", seeing->store, written, now);
+    assert_int_equal(freshness_rest_ms(freshness, "shop/a", seeing->store, now),
+                     FRESHNESS_LIMIT_MS);
+}
+
+static void assert_shared(const struct seeing *seeing, const char *key, const char *name)
+{
+    const json_t *sharer = store_sharer(seeing->store, store_connector(seeing->store, key));
+    assert_string_equal(kube_object_text(sharer, "metadata.name", ""), name);
+}
+
+#define LEAVING(name, version, slot)                                                               \
+    "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"" name                            \
+    "\",\"namespace\":\"shop\",\"uid\":\"u-" name "\",\"resourceVersion\":\"" version              \
+    "\",\"creationTimestamp\":\"2026-01-01T00:00:06Z\","                                           \
+    "\"deletionTimestamp\":\"2026-01-01T00:00:07Z\"},"                                             \
+    "\"spec\":{\"cdc\":{\"host\":\"h\",\"database\":\"d\",\"slot\":{\"name\":\"" slot "\"}}}}}\n"
+
+/* Whatever its age, and from another namespace too; but not while it goes itself. */
+static void a_slot_is_shared_with_whoever_names_it(void **state)
+{
+    struct seeing *seeing = *state;
+    script(seeing, LIST(CONNECTOR("first", "3", "s") "," CONNECTOR("third", "5", "t")), LIST(""),
+           LIST(""), "Connector");
+    begin(seeing);
+    assert_shared(seeing, "shop/first", "");
+    AUTO(json_t *, json_decrefp) gone =
+        json_incref((json_t *)(uintptr_t)store_connector(seeing->store, "shop/first"));
+    say(seeing, "{\"type\":\"ADDED\",\"object\":" CONNECTOR("second", "6", "s") "}\n",
+        "shop/first shop/second ");
+    assert_shared(seeing, "shop/first", "second");
+    assert_shared(seeing, "shop/second", "first");
+    assert_shared(seeing, "shop/third", "");
+    say(seeing, LEAVING("second", "7", "s"), "shop/second ");
+    assert_shared(seeing, "shop/first", "");
+    assert_shared(seeing, "shop/second", "first");
+    say(seeing, ELSEWHERE("b", "h.shop"), "shop/second shop/first other/b ");
+    assert_shared(seeing, "shop/first", "b");
+    say(seeing, "{\"type\":\"DELETED\",\"object\":" CONNECTOR("first", "8", "s") "}\n",
+        "shop/second other/b -shop/first ");
+    assert_string_equal(kube_object_text(store_sharer(seeing->store, gone), "metadata.name", ""),
+                        "b");
 }
 
 static void kinds_say_where_and_whose(void **state UNUSED)
@@ -342,6 +401,8 @@ int main(void)
         TEST(who_is_denied_everywhere_sees_nothing),
         TEST(a_pod_may_change_its_owner),
         TEST(a_key_rests_until_what_was_written_is_seen),
+        TEST(what_was_written_of_one_that_is_gone_is_not_kept),
+        TEST(a_slot_is_shared_with_whoever_names_it),
         cmocka_unit_test(kinds_say_where_and_whose),
     };
     return cmocka_run_group_tests(tests, scene_group, NULL);

@@ -126,10 +126,9 @@ static unsigned unmended_member(const struct resource *resource, const json_t *w
     unsigned count = 0;
     json_t *kept = json_incref(json_object_get(at, key));
     AUTO(json_t *, json_decrefp) apply = json_array();
-    AUTO(json_t *, json_decrefp) remove = json_array();
     if (strcmp(key, "name") != 0 && strcmp(key, "kind") != 0) {
         objects_set(at, key, broken(kept));
-        workload_compare(resource, children, wanted, apply, remove);
+        workload_lacking(resource, children, wanted, apply);
         if (json_array_size(apply) != 1) {
             print_error("%s changed by hand is not mended\n", key);
             count++;
@@ -176,7 +175,8 @@ static void the_job_has_no_selector_of_the_workers(void **state)
     (void)state;
     assert_true(resource_read(kube_object_find(flat, "seen.connector"), &resource, &err) &&
                 rendering_make(&resource, &scene_settings, &rendering, &err));
-    AUTO(json_t *, json_decrefp) job = workload_drop_job(&resource, &scene_settings, &rendering);
+    AUTO(json_t *, json_decrefp) job =
+        workload_drop_job(&resource, &scene_settings, &rendering, false);
     const json_t *labels = kube_object_find(job, "spec.template.metadata.labels");
     assert_string_equal(json_string_value(json_object_get(labels, "app.kubernetes.io/component")),
                         "drop");

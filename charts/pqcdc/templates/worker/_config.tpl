@@ -16,7 +16,7 @@
 {{- $own := dict
   "cdc" (dict "onHalt" "wait")
   "election" (dict "mode" "lease")
-  "format" (gt (int $worker.replicaCount) 1 | ternary (dict "headers" (list "pos")) dict)
+  "format" (dict "headers" (list "pos"))
 -}}
 {{- $config := mergeOverwrite $own (deepCopy $worker.config) -}}
 {{- $cdc := $config.cdc -}}
