@@ -20,12 +20,12 @@ OPERATOR = "/usr/bin/pqcdc-operator"
 TEST_CONF = "fsync = off\ncheckpoint_timeout = 1h\nmax_wal_size = 4GB"
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    alone = [item for item in items if item.get_closest_marker("alone")]
-    for item in alone:
-        item.add_marker(pytest.mark.xdist_group("alone"))
-    items[:] = [item for item in items if item not in alone] + alone
+    items.sort(key=is_alone)
+
+
+def is_alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +63,7 @@ def cluster_of(state: Path | None, logs: Path) -> Iterator[KubeCluster]:
 @pytest.fixture(autouse=True)
 def turn(request: pytest.FixtureRequest, kube_cluster: KubeCluster):
     """Nothing else happens on the cluster while a test runs that is marked `alone`."""
-    alone = request.node.get_closest_marker("alone") is not None
-    with kube_cluster.locked("turn", shared=not alone):
+    with kube_cluster.locked("turn", shared=not is_alone(request.node)):
         yield
 
 

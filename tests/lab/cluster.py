@@ -196,8 +196,10 @@ class Space:
         self.apply(service, slice_)
 
     def remove(self) -> None:
-        """Until nothing runs in it; the rest goes by itself."""
+        """Until nothing runs in it; the rest goes by itself. Pods are not left to the namespace's controller,
+        which comes to them late."""
         self.cluster.kubectl("delete", "namespace", self.name, "--ignore-not-found", "--wait=false")
+        self.cluster.api.delete(self.place("pod"))
         wait_until(lambda: not self.list("pod"), f"no pod is left in {self.name}", 120, interval=0.1)
 
 
