@@ -4,7 +4,7 @@
     check.py CHECK --root DIR [--build DIR]      check the tree
     check.py CHECK --planted --build DIR         plant violations, each in a copy; fail unless it is caught
 
-CHECK: includes, symbols, headers, sizes, format, options, codes, conditions, peers
+CHECK: includes, symbols, headers, sizes, format, options, codes, conditions, links, peers
 """
 import argparse
 import pathlib
@@ -270,6 +270,34 @@ def check_conditions(root, _build):
             + [f"{path}: no condition says {' '.join(row)}" for row in sorted(told - said)])
 
 
+def anchors_of(path):
+    """What # of a link to that document may name: its headings, as they are shown on the web."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+            for heading in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+def link_problem(path, link):
+    """What is wrong with a link to a place of the tree; None when nothing is."""
+    name, _, anchor = link.partition("#")
+    target = path.parent / name if name else path
+    if not target.exists():
+        return f"{path}: {link}: no such file"
+    if anchor and anchor not in anchors_of(target):
+        return f"{path}: {link}: no such heading"
+    return None
+
+
+def check_links(root, _build):
+    """Links from one document to another lead somewhere."""
+    paths = [root / "README.md", *sorted((root / "docs").glob("*.md")), *sorted((root / "charts").glob("*/*.md"))]
+    links = [(path, link) for path in paths for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text())
+             if "://" not in link]
+    if not links:
+        return ["no link was found: the check sees nothing"]
+    return [problem for path, link in links if (problem := link_problem(path, link))]
+
+
 def defines(path, function):
     """Whether that file of tests has a function of that name."""
     if not path.is_file():
@@ -306,6 +334,7 @@ CHECKS = {
     "options": check_options,
     "codes": check_codes,
     "conditions": check_conditions,
+    "links": check_links,
     "peers": check_peers,
 }
 
@@ -420,6 +449,18 @@ def plant_conditions_of_another_status(root, build):
     path = root / "docs" / "kubernetes.md"
     path.write_text(path.read_text().replace("| False | `NoLeader` |", "| Unknown | `NoLeader` |"))
     return build, "no condition says Ready Unknown NoLeader"
+
+
+def plant_links(root, build):
+    path = root / "docs" / "kubernetes.md"
+    path.write_text(path.read_text() + "\n[planted](planted.md)\n")
+    return build, "planted.md: no such file"
+
+
+def plant_links_of_a_heading(root, build):
+    path = root / "docs" / "kubernetes.md"
+    path.write_text(path.read_text().replace("### Two Connectors, one slot", "### Planted"))
+    return build, "#two-connectors-one-slot: no such heading"
 
 
 def plant_in_peers(root, pattern, replacement):
