@@ -166,6 +166,13 @@ def test_authorities_are_debians(root: Path):
     assert (root / "usr/lib/ssl/cert.pem").is_symlink()
 
 
+def test_it_does_not_tell_what_came_from_a_cache(image: Image):
+    """Else the same sources would make two images, one in a cold cache and one in a warm."""
+    assert not image.document.get("history")
+    assert image.document["created"] == image.config["Labels"]["org.opencontainers.image.created"]
+    assert len(image.manifest["Layers"]) == 1
+
+
 def test_it_is_the_same_when_it_is_built_again(image: Image, full: bool):
     if not full:
         pytest.skip("takes a build: --full")
