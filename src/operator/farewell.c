@@ -257,13 +257,22 @@ static void start_job(const struct reconcile_seen *seen, const struct resource *
                    resource->slot);
 }
 
+/* Pods whose Deployment is not seen were taken from it, or it lost its labels: made anew, with 0
+ * pods, it takes them up. */
+static json_t *wanted_of_end(const struct reconcile_seen *seen, const struct resource *resource,
+                             const struct rendering *rendering, bool has_lost_pods)
+{
+    return has_lost_pods ? workload_wanted(resource, seen->settings, rendering, 0)
+                         : workload_wanted_of_drop(resource, seen->settings, rendering);
+}
+
 static void stop_and_drop(const struct reconcile_seen *seen, const struct resource *resource,
                           const struct rendering *rendering, const struct workers *workers,
                           struct reconcile_plan *plan, struct farewell *out)
 {
-    AUTO(json_t *, json_decrefp)
-    wanted = workload_wanted_of_drop(resource, seen->settings, rendering);
     const json_t *deployment = own_deployment(seen, resource);
+    AUTO(json_t *, json_decrefp)
+    wanted = wanted_of_end(seen, resource, rendering, deployment == NULL && workers->pods > 0);
     workload_lacking(resource, seen->children, wanted, plan->apply);
     stop(deployment, plan);
     plan->again_ms = SOON_MS;

@@ -63,6 +63,23 @@ def test_a_deployment_that_is_refused_holds_no_drop_up(operators, shop, template
     shop.wait_condition("orders", "Degraded", "False", "Deleting")
 
 
+def test_a_deployment_that_lost_its_labels_is_stopped(operators, shop):
+    operator = operators.start()
+    shop.create("orders", deletionPolicy="Delete")
+    template = shop.wait_children("orders")["Deployment"]["spec"]["template"]
+    operator.kill()
+    unlabelled = {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}}
+    shop.api.patch(shop.path("Deployment", "pqcdc-orders"), unlabelled)
+    metadata = {"name": "pqcdc-orders-a", "labels": template["metadata"]["labels"]}
+    shop.api.post(shop.path("Pod"), {"metadata": metadata, "spec": template["spec"]})
+    shop.delete("orders")
+    operators.start()
+    wait_until(lambda: shop.child("Deployment", "orders")["spec"]["replicas"] == 0, "its pods are to stop")
+    assert not shop.objects("Job"), "a pod still runs"
+    shop.api.delete(f"{shop.path('Pod', 'pqcdc-orders-a')}?gracePeriodSeconds=0")
+    wait_until(lambda: shop.objects("Job"), "the Job is there")
+
+
 def test_one_that_never_could_run_is_dropped(operators, shop):
     operators.start()
     shop.create("orders", deletionPolicy="Delete", template=BAD_TEMPLATES["of_both"])
