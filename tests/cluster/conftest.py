@@ -77,8 +77,8 @@ def kafka(kube_cluster: KubeCluster, state: Path, logs: Path):
 
 
 @pytest.fixture(scope="session")
-def postgres(kube_cluster: KubeCluster, request: pytest.FixtureRequest, state: Path, logs: Path):
-    server = Postgres(state / "postgres", request.config.getoption("--pg-major"), TEST_CONF, NODE_IP)
+def postgres(kube_cluster: KubeCluster, pg_major: str, state: Path, logs: Path):
+    server = Postgres(state / "postgres", pg_major, TEST_CONF, NODE_IP)
     server.start()
     server.execute("create role password_required")  # whose members must show one
     yield server
