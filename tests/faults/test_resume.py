@@ -10,7 +10,7 @@ from lab.waiting import wait_until
 BATCH, REQUESTS = 100, 5
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 @pytest.mark.versions
 def test_cut_again_and_again_in_one_transaction(line, kafka, proxy, acquit, impact, full):
     """Each time the transaction comes again from its begin; what was handed over is skipped.
