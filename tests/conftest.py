@@ -48,11 +48,22 @@ def worker_of(config: pytest.Config) -> Path:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not worker_of(config).exists() or sanitizers.sanitizer_of(worker_of(config)) is None:
+    if not worker_of(config).exists():
         return
-    left_out = [item for item in items if item.get_closest_marker("unsanitized")]
+    sanitizer = sanitizers.sanitizer_of(worker_of(config))
+    if sanitizer is None:
+        return
+    left_out = [item for item in items if not sanitized(item, sanitizer, config.getoption("--full"))]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
+
+
+def sanitized(item: pytest.Item, sanitizer: str, full: bool) -> bool:
+    """Whether a worker with that sanitizer shall pass the test: --full lets it pass all that it can."""
+    if item.get_closest_marker("unsanitized"):
+        return False
+    mark = item.get_closest_marker("sanitize")
+    return full or mark is None or not mark.args or sanitizer in mark.args
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,13 @@
 #include "base/memory.h"
 #include "connector/connector_private.h"
 #include "connector/connector_rest.h"
+#include "connector/connector_standby.h"
 #include "connector/handler_builtin.h"
 #include "connector/slot_only.h"
 #include "kafka/delivery_plain.h"
 
 enum {
     CONNECTOR_RING_ENTRIES = 1 << 20, /* transactions unconfirmed at most; the ring grows to it */
-    CONNECTOR_BLIND_LIMIT_MS = 5000,  /* a standby that sees nothing starts over */
     CONNECTOR_RETRY_FIRST_MS = 200,
     CONNECTOR_RETRY_MAX_MS = 10000,
     CONNECTOR_HALT_FIRST_MS = 5000,
@@ -107,71 +107,11 @@ ON_PIPELINE_THREAD static enum life_cycle_event run_starting(struct connector *c
     return event;
 }
 
-/* Who may lead and finds the slot taken says by whom; once. */
-static void say_busy(struct connector *connector, const struct slot_sight *sight)
-{
-    struct error reason;
-    status_reason(&connector->status, &reason);
-    if (strncmp(reason.code, "slot_", strlen("slot_")) == 0)
-        return;
-    (void)error_set(&reason, ERROR_WAIT, "slot_busy",
-                    "replication slot \"%s\" is read by pid %d (%s)", connector->session.slot,
-                    sight->active_pid, sight->holder[0] != '\0' ? sight->holder : "unknown");
-    log_failure(connector->with.log, LOG_INFO, "waiting for the slot", &reason);
-    status_set_reason(&connector->status, &reason);
-}
-
-/* Free, and seen to be so since we became standby. */
-ON_PIPELINE_THREAD static bool slot_is_free(struct connector *connector, mono_ms_t since)
-{
-    struct slot_sight sight;
-    int64_t age_ms;
-    bool seen = watcher_sight(connector->watcher, &sight, &age_ms) &&
-                age_ms < mono_ms_since(clock_now(&connector->clock), since);
-    if (!seen || !watcher_connected(connector->watcher) ||
-        !connector->gate.may_start(connector->gate.self))
-        return false;
-    if (sight.active || sight.creating)
-        say_busy(connector, &sight);
-    return !sight.active && !sight.creating;
-}
-
-/* The next attempt to start finds out, and says, what is wrong. */
-static void say_blind(struct connector *connector)
-{
-    char reason[ERROR_TEXT_SIZE];
-    watcher_last_error(connector->watcher, reason, sizeof(reason));
-    (void)error_set(&connector->error, ERROR_RECONNECT, "slot_unseen",
-                    "the slot cannot be seen: %.900s", reason);
-}
-
 int64_t connector_look_interval_ms(const struct config *config, bool leased)
 {
     int64_t interval_ms = config->cdc_slot_slot_activity_checker_interval_ms;
     int64_t needed_ms = config->election_takeover_grace_ms / CONNECTOR_LOOKS_IN_GRACE;
     return leased && needed_ms < interval_ms ? needed_ms : interval_ms;
-}
-
-ON_PIPELINE_THREAD static enum life_cycle_event run_standby(struct connector *connector)
-{
-    int64_t interval_ms =
-        connector_look_interval_ms(connector->settings->config, connector->with.gate != NULL);
-    mono_ms_t since = clock_now(&connector->clock), seen = since;
-    connector->phase = GATE_IDLE;
-    watcher_set_interval(connector->watcher, interval_ms);
-    for (;;) {
-        mono_ms_t until = mono_ms_add(clock_now(&connector->clock), interval_ms);
-        if (connector_rest_until(connector, until, true) == CONNECTOR_REST_STOP)
-            return LIFE_CYCLE_ON_STOP;
-        if (slot_is_free(connector, since))
-            return LIFE_CYCLE_ON_SLOT_FREE;
-        if (watcher_connected(connector->watcher))
-            seen = clock_now(&connector->clock);
-        if (mono_ms_since(clock_now(&connector->clock), seen) >= CONNECTOR_BLIND_LIMIT_MS) {
-            say_blind(connector);
-            return LIFE_CYCLE_ON_FAILED;
-        }
-    }
 }
 
 static void note_end(struct connector *connector)
@@ -240,7 +180,7 @@ ON_PIPELINE_THREAD static enum life_cycle_event run_state(struct connector *conn
     case LIFE_CYCLE_STARTING:
         return run_starting(connector);
     case LIFE_CYCLE_STANDBY:
-        return run_standby(connector);
+        return connector_standby_run(connector);
     case LIFE_CYCLE_STREAMING:
         return run_streaming(connector);
     case LIFE_CYCLE_HALTED:
@@ -279,12 +219,14 @@ static void enter(struct connector *connector, const struct life_cycle_row *row)
         log_transition(connector, row);
         status_set_state(&connector->status, row->next, clock_wall_us(&connector->clock));
     }
-    if (row->next == LIFE_CYCLE_HALTED || row->next == LIFE_CYCLE_STANDBY)
+    if (row->next == LIFE_CYCLE_STANDBY) {
+        connector_standby_enter(connector);
+    } else if (row->next == LIFE_CYCLE_HALTED) {
         status_set_reason(&connector->status, &connector->error);
-    if (row->next == LIFE_CYCLE_HALTED)
         connector->fatal = connector->error;
-    else if (row->next == LIFE_CYCLE_STARTING)
+    } else if (row->next == LIFE_CYCLE_STARTING) {
         connector->fatal = ERROR_INIT;
+    }
 }
 
 static void *run(void *self)
@@ -381,6 +323,7 @@ static void make_teller(struct connector *connector)
         .clock = connector->clock,
         .watcher = connector->watcher,
         .delivery = connector->delivery,
+        .brokers = &connector->brokers,
     };
 }
 
@@ -428,9 +371,10 @@ bool connector_new(const struct connector_options *options, struct connector **o
 {
     AUTO(struct connector *, connector_free_p) connector = memory_alloc(sizeof(*connector));
     connector->with = *options;
-    connector->clock = clock_system();
+    connector->clock = options->clock != NULL ? *options->clock : clock_system();
     connector->gate = options->gate != NULL ? *options->gate : slot_only_gate();
     status_init(&connector->status);
+    connector->brokers.status = &connector->status;
     connector->metrics = metrics_new();
     connector->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     connector->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -560,17 +504,25 @@ int64_t connector_alive_age_ms(const struct connector *connector)
     return clock_now(&connector->clock).value - atomic_load(&connector->status.turned_ms);
 }
 
+static bool is_blind(const struct connector *connector, struct error *out_reason)
+{
+    struct watcher_blindness blindness = { .error = ERROR_INIT };
+    if (watcher_connected(connector->watcher))
+        return false;
+    *out_reason = watcher_last_error(connector->watcher, &blindness) ? blindness.error : ERROR_INIT;
+    if (out_reason->class == ERROR_NONE)
+        (void)error_set(out_reason, ERROR_RECONNECT, "postgres_unreachable", "it was not seen yet");
+    (void)error_prefix(out_reason, "the standby cannot see the slot");
+    return true;
+}
+
 bool connector_unready(struct connector *connector, struct error *out_reason)
 {
     switch (status_state(&connector->status)) {
     case LIFE_CYCLE_STREAMING:
         return false;
     case LIFE_CYCLE_STANDBY:
-        if (watcher_connected(connector->watcher))
-            return false;
-        (void)error_set(out_reason, ERROR_RECONNECT, "postgres_unreachable",
-                        "the standby cannot see the slot");
-        return true;
+        return is_blind(connector, out_reason);
     case LIFE_CYCLE_STARTING:
     case LIFE_CYCLE_STOPPING:
     case LIFE_CYCLE_HALTED:

@@ -32,9 +32,10 @@ struct connector_options {
     const struct config *config; /* must outlive the connector, as all below */
     struct log *log;
     enum connector_sink sink;
-    const struct gate *gate; /* NULL: the slot alone decides */
-    const char *instance;    /* a UUID by which the slot's holder is known; NULL: a new one */
-    connector_wrap_fn *wrap; /* NULL: the built-in handler */
+    const struct gate *gate;   /* NULL: the slot alone decides */
+    const struct clock *clock; /* NULL: the system's */
+    const char *instance;      /* a UUID by which the slot's holder is known; NULL: a new one */
+    connector_wrap_fn *wrap;   /* NULL: the built-in handler */
     void *wrap_self;
     const struct http_route *routes; /* served beside its own */
     uint32_t route_count;

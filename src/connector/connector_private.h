@@ -1,4 +1,4 @@
-/* What connector.c and connector_rest.c share: nobody else includes it. */
+/* What connector.c, connector_rest.c and connector_standby.c share: nobody else includes it. */
 #ifndef CONNECTOR_CONNECTOR_PRIVATE_H
 #define CONNECTOR_CONNECTOR_PRIVATE_H
 
@@ -21,6 +21,7 @@ struct connector {
     struct clock clock;
     struct gate gate;
     struct gate_teller teller;
+    struct broker_notice brokers;
     enum gate_phase phase; /* between two streams */
     struct status status;
     struct metrics *metrics;
@@ -43,6 +44,7 @@ struct connector {
     bool pause_is_blind; /* PostgreSQL was away: the pause ends when the watcher sees it */
     mono_ms_t cut_at;    /* when the last stream ended */
     bool dirty;          /* the producer may hold records of a stream that ended */
+    char outage_said[ERROR_CODE_SIZE]; /* code of the last one that was logged; "" = it is over */
 
     int stop_fd, over_fd;
     bool running;

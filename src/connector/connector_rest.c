@@ -19,7 +19,7 @@ static void log_notes(struct connector *connector)
     struct delivery_event event;
     while (!pipeline_is_cut(connector->pipeline) && delivery_next(connector->delivery, &event)) {
         if (event.kind == DELIVERY_NOTE || event.kind == DELIVERY_LOST)
-            reports_note(connector->with.log, event.err);
+            reports_note(connector->with.log, &connector->brokers, event.err);
         if (event.kind == DELIVERY_LOST)
             connector->dirty = true;
     }

@@ -1,6 +1,7 @@
 #include "connector/endpoints.h"
 
 #include "base/memory.h"
+#include "connector/outage.h"
 #include "connector/pipeline.h"
 #include "format/json_writer.h"
 #include "postgres/sqlstate.h"
@@ -237,23 +238,51 @@ static const char *name_of_code(const char *code)
     return rule != NULL && rule->sqlstate[0] != '\0' ? rule->name : code;
 }
 
-static void write_reason(const struct endpoints *endpoints, struct buf *out)
+static void field_error(struct buf *out, const char *name, const struct error *error)
 {
-    struct error reason;
-    status_reason(endpoints->with.status, &reason);
-    field(out, "reason");
-    if (reason.class == ERROR_NONE) {
+    field(out, name);
+    if (error->class == ERROR_NONE) {
         buf_append_text(out, "null");
         return;
     }
     buf_append_byte(out, '{');
-    field_text(out, "class", error_class_name(reason.class));
-    field_text(out, "code", reason.code);
-    field_text(out, "name", name_of_code(reason.code));
-    field_text(out, "sqlstate", sqlstate_is(reason.code) ? reason.code : NULL);
-    field_text(out, "text", reason.text);
-    field_text(out, "advice", reason.advice);
+    field_text(out, "class", error_class_name(error->class));
+    field_text(out, "code", error->code);
+    field_text(out, "name", name_of_code(error->code));
+    field_text(out, "sqlstate", sqlstate_is(error->code) ? error->code : NULL);
+    field_text(out, "text", error->text);
+    field_text(out, "advice", error->advice);
     buf_append_byte(out, '}');
+}
+
+static void write_reason(const struct endpoints *endpoints, struct buf *out)
+{
+    struct error reason;
+    outage_reason(endpoints->with.status, endpoints->with.watcher, &reason);
+    field_error(out, "reason", &reason);
+}
+
+static void write_outage(const char *name, const char *there, const struct outage *outage,
+                         struct buf *out)
+{
+    bool is_there = outage->error.class == ERROR_NONE;
+    field(out, name);
+    buf_append_byte(out, '{');
+    field_bool(out, there, is_there);
+    if (!is_there)
+        field_signed(out, "since_unix_ms", outage->since_unix_us / 1000);
+    field_error(out, "error", &outage->error);
+    buf_append_byte(out, '}');
+}
+
+static void write_outages(const struct endpoints *endpoints, struct buf *out)
+{
+    struct outage outage;
+    if (!outage_of_database(endpoints->with.watcher, &outage))
+        outage = (struct outage){ .error = ERROR_INIT };
+    write_outage("database", "seen", &outage, out);
+    status_kafka(endpoints->with.status, &outage);
+    write_outage("brokers", "reached", &outage, out);
 }
 
 static void write_blocked(uint32_t blocked, struct buf *out)
@@ -357,6 +386,7 @@ static void on_status(void *self, const struct http_request *request UNUSED,
                  atomic_load(&endpoints->with.status->state_since_us) / 1000);
     write_reason(endpoints, out);
     field_text(out, "host", endpoints->with.host);
+    write_outages(endpoints, out);
     field_bool(out, "transaction_open", atomic_load(&endpoints->with.status->transaction_open));
     write_progress(&now, out);
     write_blocked(now.blocked, out);

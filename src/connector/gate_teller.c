@@ -13,10 +13,12 @@ void gate_teller_tell(struct gate_teller *teller, enum gate_phase phase, lsn_t c
     struct slot_sight sight;
     int64_t age_ms;
     looked = looked && watcher_sight(teller->watcher, &sight, &age_ms);
+    bool reached = delivery_reaches(teller->delivery);
+    broker_notice_look(teller->brokers, reached, &teller->clock);
     const struct gate_news news = {
         .phase = phase,
         .sight = looked ? &sight : NULL,
-        .brokers_up = delivery_reaches(teller->delivery),
+        .brokers_up = reached,
         .records_waiting = !delivery_idle(teller->delivery),
         .confirmed = confirmed,
     };

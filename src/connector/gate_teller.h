@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "connector/broker_notice.h"
 #include "connector/gate.h"
 #include "kafka/delivery.h"
 #include "postgres/watcher.h"
@@ -16,8 +17,9 @@ struct gate_teller {
     struct clock clock;
     const struct watcher *watcher;
     const struct delivery *delivery;
-    enum gate_phase phase; /* as told last */
-    uint64_t sights;       /* looks that were told */
+    struct broker_notice *brokers; /* looks along */
+    enum gate_phase phase;         /* as told last */
+    uint64_t sights;               /* looks that were told */
     mono_ms_t told_at;
     bool told;
 };

@@ -88,6 +88,7 @@ static void report(struct pipeline *pipeline)
         .delivery = pipeline->with.delivery,
         .tracker = pipeline->with.tracker,
         .log = pipeline->with.log,
+        .brokers = pipeline->with.teller->brokers,
         .status = pipeline->with.status,
         .open_lsn = pipeline->txn.final_lsn,
     };

@@ -21,8 +21,9 @@ static void name_place(const struct reports *reports, const struct delivery_even
         (void)error_prefix(err, "a row of table %s, transaction %s %s", tables, where, lsn.text);
 }
 
-void reports_note(struct log *log, const struct error *note)
+void reports_note(struct log *log, struct broker_notice *brokers, const struct error *note)
 {
+    broker_notice_hear(brokers, note);
     if (note->class == ERROR_NONE)
         log_info(log, note->text, LOG_STR("code", note->code));
     else
@@ -46,7 +47,7 @@ enum reported reports_read(const struct reports *reports, struct error *err)
             *err = *event.err;
             return REPORTED_LOST;
         case DELIVERY_NOTE:
-            reports_note(reports->log, event.err);
+            reports_note(reports->log, reports->brokers, event.err);
             break;
         case DELIVERY_CUT:
             break;

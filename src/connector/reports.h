@@ -4,6 +4,7 @@
 #define CONNECTOR_REPORTS_H
 
 #include "base/log.h"
+#include "connector/broker_notice.h"
 #include "connector/status.h"
 #include "kafka/delivery.h"
 #include "progress/ack_tracker.h"
@@ -11,7 +12,8 @@
 struct reports {
     struct delivery *delivery;
     struct ack_tracker *tracker;
-    struct log *log; /* for notes of the Kafka client */
+    struct log *log;               /* for notes of the Kafka client */
+    struct broker_notice *brokers; /* hears them too */
     const struct status *status;
     lsn_t open_lsn; /* final LSN of the transaction that is open, if one is */
 };
@@ -25,7 +27,7 @@ enum reported {
 /* Reads what is there, up to the first failure. */
 MUST_CHECK enum reported reports_read(const struct reports *reports, struct error *err);
 
-/* Logs what a DELIVERY_NOTE says; of class ERROR_NONE it is good news. */
-void reports_note(struct log *log, const struct error *note);
+/* Logs what a DELIVERY_NOTE says, and passes it on; of class ERROR_NONE it is good news. */
+void reports_note(struct log *log, struct broker_notice *brokers, const struct error *note);
 
 #endif

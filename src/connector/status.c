@@ -57,6 +57,20 @@ void status_reason(struct status *status, struct error *out_reason)
     pthread_mutex_unlock(&status->lock);
 }
 
+void status_set_kafka(struct status *status, const struct outage *outage)
+{
+    pthread_mutex_lock(&status->lock);
+    status->kafka = outage != NULL ? *outage : (struct outage){ .error = ERROR_INIT };
+    pthread_mutex_unlock(&status->lock);
+}
+
+void status_kafka(struct status *status, struct outage *out_outage)
+{
+    pthread_mutex_lock(&status->lock);
+    *out_outage = status->kafka;
+    pthread_mutex_unlock(&status->lock);
+}
+
 static bool same_table(const struct status_table *table, const char *name, const char *topic)
 {
     if (strcmp(table->name, name) != 0)

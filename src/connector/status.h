@@ -1,5 +1,5 @@
 /* What everybody else may know of a connector: written by the pipeline's thread with relaxed atomic
- * stores, read by HTTP threads. Only the reason (a text) takes a short lock.
+ * stores, read by HTTP threads. Only reason and outage (texts) take a short lock.
  *
  * Times are Unix microseconds, LSNs plain numbers; 0 = not yet.
  */
@@ -22,6 +22,12 @@ struct status_table {
     char *topic; /* NULL: skipped, it has no topic */
     uint32_t topic_id;
     _Atomic uint64_t changes;
+};
+
+/* PostgreSQL or Kafka is away. */
+struct outage {
+    struct error error; /* class ERROR_NONE = it is not */
+    int64_t since_unix_us;
 };
 
 struct status {
@@ -47,8 +53,9 @@ struct status {
 
     struct status_table *_Atomic tables;
 
-    pthread_mutex_t lock; /* reason */
+    pthread_mutex_t lock; /* of what is below */
     struct error reason;  /* why it is not streaming; class ERROR_NONE = nothing to say */
+    struct outage kafka;
 };
 
 void status_init(struct status *status);
@@ -60,6 +67,8 @@ void status_set_state(struct status *status, enum life_cycle_state state, int64_
 enum life_cycle_state status_state(const struct status *status);
 void status_set_reason(struct status *status, const struct error *reason); /* NULL = none */
 void status_reason(struct status *status, struct error *out_reason);
+void status_set_kafka(struct status *status, const struct outage *outage); /* NULL = it is there */
+void status_kafka(struct status *status, struct outage *out_outage);
 
 /* The entry of a table with that topic, made when it is new. Pipeline's thread. topic: may be NULL.
  */

@@ -4,14 +4,15 @@ enum { WAIT_NOTICE_AFTER_MS = 5000 };
 
 void wait_notice_look(struct wait_notice *notice, bool waiting, mono_ms_t now)
 {
-    char reason[ERROR_TEXT_SIZE];
+    struct watcher_blindness blindness;
     if (!waiting)
         notice->since = now;
     if (!waiting || notice->since.value == 0 ||
         mono_ms_since(now, notice->since) < WAIT_NOTICE_AFTER_MS)
         return;
-    watcher_last_error(notice->watcher, reason, sizeof(reason));
+    bool told =
+        watcher_last_error(notice->watcher, &blindness) && blindness.error.class != ERROR_NONE;
     log_warn(notice->log, "the primary key of a table cannot be looked up: still waiting",
-             LOG_STR("error", reason[0] != '\0' ? reason : NULL));
+             LOG_STR("error", told ? blindness.error.text : NULL));
     notice->since.value = 0;
 }

@@ -74,8 +74,10 @@ static bool tell_loss(struct notices *notices, mono_ms_t now, struct error *out_
     const char *reason = strncmp(error->text, "kafka: ", 7) == 0 ? error->text + 7 : error->text;
     (void)error_set(out_note, ERROR_RETRY, "brokers_lost", "kafka: no broker is connected: %s",
                     reason);
-    return !error_advise(out_note, "Records wait until a broker is back; nothing is lost.%s%s",
-                         error->advice[0] != '\0' ? " " : "", error->advice);
+    return !error_advise(out_note, "Records wait until a broker is back; nothing is lost. %s",
+                         error->advice[0] != '\0'
+                             ? error->advice
+                             : "Check kafka.brokers, the brokers and the network.");
 }
 
 static bool tell_return(struct notices *notices, mono_ms_t now, struct error *out_note)

@@ -71,8 +71,7 @@ void conditions_describe_error(const json_t *reason, char out_text[CONDITIONS_TE
 static bool say_error(struct answer *out, const struct workers_voice *voice)
 {
     char text[CONDITIONS_TEXT_SIZE];
-    const json_t *reason = kube_object_find(voice->body, "reason");
-    conditions_describe_error(reason, text);
+    conditions_describe_error(voice->error, text);
     return say(out, "pod %s: %s", voice->pod, text);
 }
 
@@ -165,7 +164,7 @@ static bool on_halted(const struct conditions_input *in, struct answer *out)
     char name[CONDITIONS_REASON_SIZE];
     if (voice->body == NULL)
         return false;
-    conditions_name_error(kube_object_find(voice->body, "reason"), name);
+    conditions_name_error(voice->error, name);
     (void)snprintf(out->reason, sizeof(out->reason), "Halted:%.*s",
                    (int)(sizeof(out->reason) - sizeof("Halted:")), name);
     return say_error(out, voice);
@@ -219,6 +218,45 @@ static bool on_leader_unreachable(const struct conditions_input *in, struct answ
     return (workers->answered == 0 || is_leader) && on_unreachable(in, out);
 }
 
+/* PostgreSQL and Kafka, as workers see them. */
+
+static bool on_blind(const struct conditions_input *in, struct answer *out)
+{
+    return in->workers->blind.body != NULL && say_error(out, &in->workers->blind);
+}
+
+static bool on_cut_off(const struct conditions_input *in, struct answer *out)
+{
+    return in->workers->cut_off.body != NULL && say_error(out, &in->workers->cut_off);
+}
+
+static bool on_stream_cut_off(const struct conditions_input *in, struct answer *out)
+{
+    return in->workers->cut_off.body == in->workers->streaming.body && on_cut_off(in, out);
+}
+
+/* It is up to the leader, and where there is none, to those that might become it. */
+static bool keeps_from_streaming(const struct workers *workers, const struct workers_voice *voice,
+                                 uint32_t count)
+{
+    return workers->streaming.body == NULL &&
+           (workers->leading.body != NULL ? workers->leading.body == voice->body
+                                          : workers->answered == count);
+}
+
+static bool on_all_blind(const struct conditions_input *in, struct answer *out)
+{
+    const struct workers *workers = in->workers;
+    return keeps_from_streaming(workers, &workers->blind, workers->blinds) && on_blind(in, out);
+}
+
+static bool on_all_cut_off(const struct conditions_input *in, struct answer *out)
+{
+    const struct workers *workers = in->workers;
+    return keeps_from_streaming(workers, &workers->cut_off, workers->cut_offs) &&
+           on_cut_off(in, out);
+}
+
 static bool on_no_answer(const struct conditions_input *in, struct answer *out)
 {
     return in->workers->answered == 0 &&
@@ -256,11 +294,14 @@ static const struct row ready_rows[] = {
     { is_false, "DuplicateSlot", on_twin },
     { is_false, "Paused", on_paused },
     { is_false, "Scaled", on_scaled },
+    { is_false, "KafkaUnreachable", on_stream_cut_off },
     { is_true, "Streaming", on_streaming },
     { is_false, NULL, on_halted },
     { is_false, "PodsUnavailable", on_all_refused },
     { is_false, "PodsUnavailable", on_all_stuck },
     { is_false, "WorkerUnreachable", on_leader_unreachable },
+    { is_false, "DatabaseUnseen", on_all_blind },
+    { is_false, "KafkaUnreachable", on_all_cut_off },
     { is_false, "Starting", on_no_answer },
     { is_false, "Starting", on_starting },
     { is_false, "NoLeader", on_no_leader },
@@ -305,8 +346,8 @@ static bool on_start(const struct conditions_input *in, struct answer *out)
 {
     const struct workers *workers = in->workers;
     return workers->streaming.body == NULL && workers->halted.body == NULL &&
-           workers->stuck[0] == '\0' && workers->unreachable[0] == '\0' &&
-           say(out, "nobody streams yet");
+           workers->stuck[0] == '\0' && workers->unreachable[0] == '\0' && !on_all_blind(in, out) &&
+           !on_all_cut_off(in, out) && say(out, "nobody streams yet");
 }
 
 static bool on_nothing(const struct conditions_input *in UNUSED, struct answer *out)
@@ -363,6 +404,8 @@ static const struct row degraded_rows[] = {
     { is_true, "PodsUnavailable", on_stuck },
     { is_true, "WorkerUnreachable", on_unreachable },
     { is_true, "SlotAtRisk", on_slot_at_risk },
+    { is_true, "DatabaseUnseen", on_blind },
+    { is_true, "KafkaUnreachable", on_cut_off },
     { is_true, "KindUnknown", on_unknown_kind },
     { is_false, "Retrying", on_retrying },
     { is_false, "AsExpected", on_good },

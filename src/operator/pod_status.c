@@ -38,9 +38,9 @@ struct pod_status {
 
 /* What is told at once, beside whether there is an answer. */
 static const char *const matters[] = {
-    "status",      "role",           "state",       "reason",      "kafka_connected",
-    "lease.leads", "lease.holder",   "lease.phase", "lease.error", "slot.exists",
-    "slot.active", "slot.walStatus", "publication",
+    "status",      "role",        "state",          "reason",      "database",
+    "brokers",     "lease.leads", "lease.holder",   "lease.phase", "lease.error",
+    "slot.exists", "slot.active", "slot.walStatus", "publication",
 };
 
 static json_t *matter_of(const json_t *report)

@@ -185,11 +185,12 @@ static json_t *error_of(const json_t *reason, const json_t *before, int64_t now_
 static json_t *last_error(const struct conditions_input *input, json_t *before, int64_t now_us)
 {
     const struct workers *workers = input->workers;
-    const struct workers_voice *voice =
-        workers->halted.body != NULL ? &workers->halted : &workers->failing;
-    const json_t *reason = kube_object_find(voice->body, "reason");
-    if (json_is_object(reason))
-        return error_of(reason, before, now_us);
+    const json_t *const errors[] = { workers->halted.error, workers->failing.error,
+                                     workers->blind.error, workers->cut_off.error };
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        if (json_is_object(errors[i]))
+            return error_of(errors[i], before, now_us);
+    }
     return json_is_object(before) ? json_incref(before) : NULL;
 }
 

@@ -189,16 +189,39 @@ static bool state_is(const json_t *body, const char *state)
     return strcmp(kube_object_text(body, "state", ""), state) == 0;
 }
 
+static bool class_is_of(const json_t *body, const char *const *classes, size_t count)
+{
+    const char *class = kube_object_text(body, "reason.class", "");
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(class, classes[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Waiting for others (a standby) is no failure. */
 static bool is_failing(const json_t *body)
 {
     static const char *const failures[] = { "retry", "reconnect", "halt", "config", "bug" };
-    const char *class = kube_object_text(body, "reason.class", "");
-    for (size_t i = 0; i < COUNT_OF(failures); i++) {
-        if (strcmp(class, failures[i]) == 0)
-            return true;
-    }
-    return false;
+    return class_is_of(body, failures, COUNT_OF(failures));
+}
+
+static bool is_blind(const json_t *body)
+{
+    return json_is_false(kube_object_find(body, "database.seen"));
+}
+
+static bool is_cut_off(const json_t *body)
+{
+    return json_is_false(kube_object_find(body, "brokers.reached"));
+}
+
+/* Between two attempts as well; while it sees nothing, that is what is wrong. */
+static bool is_halted(const json_t *body)
+{
+    static const char *const halts[] = { "halt", "config", "bug" };
+    return state_is(body, "halted") || (class_is_of(body, halts, COUNT_OF(halts)) &&
+                                        !state_is(body, "streaming") && !is_blind(body));
 }
 
 static bool leads(const json_t *body)
@@ -206,10 +229,31 @@ static bool leads(const json_t *body)
     return json_is_true(kube_object_find(body, "lease.leads"));
 }
 
+static struct workers_voice voice_of(const char *pod, const json_t *body, const char *error)
+{
+    return (struct workers_voice){ pod, body, kube_object_find(body, error) };
+}
+
 static void keep(struct workers_voice *voice, const char *pod, const json_t *body, bool is_it)
 {
     if (is_it && voice->body == NULL)
-        *voice = (struct workers_voice){ pod, body };
+        *voice = voice_of(pod, body, "reason");
+}
+
+/* Who streams, else who leads, else the first one. */
+static int rank(const json_t *body)
+{
+    return body == NULL ? 0 : state_is(body, "streaming") ? 3 : leads(body) ? 2 : 1;
+}
+
+static void keep_outage(struct workers_voice *voice, uint32_t *count, bool is_it,
+                        struct workers_voice outage)
+{
+    if (!is_it)
+        return;
+    ++*count;
+    if (rank(outage.body) > rank(voice->body))
+        *voice = outage;
 }
 
 /* A look at the slot that is older tells of a worker that cannot see it. */
@@ -222,7 +266,7 @@ static void keep_freshest(struct workers_voice *voice, const char *pod, const js
 {
     int64_t age_ms = sight_age_ms(body);
     if (age_ms <= SIGHT_MAX_AGE_MS && age_ms < sight_age_ms(voice->body))
-        *voice = (struct workers_voice){ pod, body };
+        *voice = voice_of(pod, body, "reason");
 }
 
 static void hear(struct workers *out, const json_t *pod, const json_t *report)
@@ -239,11 +283,14 @@ static void hear(struct workers *out, const json_t *pod, const json_t *report)
     }
     out->answered++;
     if (leads(body) && (out->leader[0] == '\0' || state_is(body, "streaming")))
-        out->leading = (struct workers_voice){ name, body };
+        out->leading = voice_of(name, body, "reason");
     out->leader = out->leading.pod;
     keep(&out->streaming, name, body, state_is(body, "streaming"));
-    keep(&out->halted, name, body, state_is(body, "halted"));
+    keep(&out->halted, name, body, is_halted(body));
     keep(&out->failing, name, body, is_failing(body));
+    keep_outage(&out->blind, &out->blinds, is_blind(body), voice_of(name, body, "database.error"));
+    keep_outage(&out->cut_off, &out->cut_offs, is_cut_off(body),
+                voice_of(name, body, "brokers.error"));
     keep_freshest(&out->slot, name, body);
 }
 
@@ -282,6 +329,8 @@ void workers_read(const json_t *pods, const json_t *reports, int64_t now_us,
         .streaming.pod = "",
         .halted.pod = "",
         .failing.pod = "",
+        .blind.pod = "",
+        .cut_off.pod = "",
         .slot.pod = "",
     };
     const struct stuck stuck = { out_workers->stuck, out_workers->stuck_text };

@@ -15,6 +15,7 @@ enum { WORKERS_TEXT_SIZE = 1024, WORKERS_REASON_SIZE = 64 };
 struct workers_voice {
     const char *pod; /* "" = nobody */
     const json_t *body;
+    const json_t *error; /* what it says of itself: {class, code, name, sqlstate, text, advice} */
 };
 
 struct workers {
@@ -24,8 +25,11 @@ struct workers {
     const char *leader;             /* pod that holds the Lease; "" = none that is known */
     struct workers_voice leading;   /* the leader's, when it answers */
     struct workers_voice streaming; /* reads the slot and writes into Kafka */
-    struct workers_voice halted;    /* waits for a person */
+    struct workers_voice halted;    /* needs a person; is halted, or is about to try again */
     struct workers_voice failing;   /* tries again after an error */
+    struct workers_voice blind;     /* does not see the database; at best who streams or leads */
+    struct workers_voice cut_off;   /* reaches no broker of Kafka; likewise */
+    uint32_t blinds, cut_offs;      /* how many */
     struct workers_voice slot; /* the freshest sight of the slot, the streaming one's at best */
 
     const char *unreachable; /* a running pod that does not answer, and why */

@@ -29,7 +29,9 @@ struct report {
     struct slot_sight sight;
     bool publication_seen;
     struct watcher_publication publication;
-    char error[ERROR_TEXT_SIZE];
+    bool blind;
+    int64_t blind_since_ms, blind_since_us;
+    struct error error; /* of the last attempt, while blind */
 };
 
 enum { REPORT_WORDS = (sizeof(struct report) + sizeof(uint64_t) - 1) / sizeof(uint64_t) };
@@ -138,13 +140,24 @@ static void clear_fd(int fd)
     CHECK(got == (ssize_t)sizeof(count) || got == -1);
 }
 
+static void become_blind(struct watcher *watcher)
+{
+    struct report *report = &watcher->report;
+    if (report->blind)
+        return;
+    report->blind = true;
+    report->blind_since_ms = clock_now(&watcher->clock).value;
+    report->blind_since_us = clock_wall_us(&watcher->clock);
+}
+
 static void publish_sight(struct watcher *watcher, const struct slot_sight *sight)
 {
     int64_t now_ms = clock_now(&watcher->clock).value;
     watcher->report.seen = true;
     watcher->report.seen_at_ms = now_ms;
     watcher->report.sight = *sight;
-    watcher->report.error[0] = '\0';
+    watcher->report.blind = false;
+    watcher->report.error = ERROR_INIT;
     board_put(&watcher->board, &watcher->report);
     atomic_fetch_add(&watcher->sights, 1);
     atomic_store(&watcher->answered_at_ms, now_ms);
@@ -158,7 +171,8 @@ static void publish_error(struct watcher *watcher, const struct error *err)
     atomic_store(&watcher->connected, false);
     if (err->class == ERROR_STOPPED)
         return;
-    (void)snprintf(watcher->report.error, sizeof(watcher->report.error), "%s", err->text);
+    become_blind(watcher);
+    watcher->report.error = *err;
     board_put(&watcher->board, &watcher->report);
 }
 
@@ -347,6 +361,8 @@ struct watcher *watcher_start(const struct watcher_options *options)
     watcher->publication = copy_text(&watcher->texts, options->publication);
     atomic_init(&watcher->period_ms, period_of(options->interval_ms));
     watcher->clock = options->clock;
+    become_blind(watcher);
+    board_put(&watcher->board, &watcher->report);
     atomic_init(&watcher->answered_at_ms, INT64_MIN);
     watcher->stop_fd = new_eventfd();
     watcher->wake_fd = new_eventfd();
@@ -426,10 +442,17 @@ bool watcher_shutdown_noticed(const struct watcher *watcher)
     return atomic_load(&watcher->shutdown_noticed);
 }
 
-void watcher_last_error(const struct watcher *watcher, char *out_text, size_t out_size)
+bool watcher_last_error(const struct watcher *watcher, struct watcher_blindness *out_blindness)
 {
     struct report report = board_get(&watcher->board);
-    (void)snprintf(out_text, out_size, "%s", report.error);
+    if (!report.blind)
+        return false;
+    *out_blindness = (struct watcher_blindness){
+        .error = report.error,
+        .age_ms = age_ms(watcher, report.blind_since_ms),
+        .since_unix_us = report.blind_since_us,
+    };
+    return true;
 }
 
 int watcher_fd(const struct watcher *watcher)

@@ -48,8 +48,14 @@ bool watcher_connected(const struct watcher *watcher);
 /* The session was lost and the server refuses with 57P03, or it said 57P01 and is not there: it
  * shuts down. Falls back to false when a session works again. */
 bool watcher_shutdown_noticed(const struct watcher *watcher);
-/* The last error of the session ("" = none), for /status. */
-void watcher_last_error(const struct watcher *watcher, char *out_text, size_t out_size);
+/* What keeps it from seeing: it is blind from its start, or the end of a session, until the next
+ * look that succeeds. */
+struct watcher_blindness {
+    struct error error; /* of the last attempt; class ERROR_NONE = none has failed yet */
+    int64_t age_ms;
+    int64_t since_unix_us;
+};
+bool watcher_last_error(const struct watcher *watcher, struct watcher_blindness *out_blindness);
 
 /* Readable (an eventfd) when an answer or a sight has come; the pipeline drains it by
  * watcher_acknowledge(). */

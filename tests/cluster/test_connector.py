@@ -70,14 +70,13 @@ def test_a_password_is_rotated(connector, line, role, acquit):
     assert connector.pods.restarts() == 0
 
 
-@pytest.mark.xfail(strict=True, reason="no replica leads that cannot see the slot, and /status does not say why")
 def test_a_wrong_password_is_said_and_mended(connector, line, role):
     connector.space.secret("db", password="wrong")
     connector.changes = {"cdc": with_secret(role)}
     connector.write()
-    condition = connector.wait_condition("Degraded", "True")
+    condition = connector.wait_condition("Degraded", "True", "DatabaseUnseen")
     assert "password" in condition["message"], condition
-    assert connector.conditions()["Ready"]["status"] == "False"
+    assert connector.conditions()["Ready"]["reason"] == "DatabaseUnseen"
     error = connector.space.get("connector", connector.name)["status"]["lastError"]
     assert error["sqlState"] == "28P01"
     before = connector.pods.names()

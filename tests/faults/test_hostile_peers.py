@@ -89,7 +89,7 @@ BROKEN = {
 SAID = "the disk speaks in tongues"
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_broken_streams_begin_anew(line, hostile_postgres, acquit, impact, say):
     worker = through(line, hostile_postgres)
     with line.writers(pause=0.005):
@@ -156,7 +156,7 @@ def kafka_through(line, peer: HostileKafka) -> dict:
     return merge(line.config(), {"kafka": kafka})
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_hostile_brokers_in_mid_stream(line, hostile_kafka, acquit, impact, say):
     worker = line.scenario.worker(kafka_through(line, hostile_kafka))
     worker.wait_streaming()

@@ -37,7 +37,7 @@ def stands_still(line, worker, seconds: float) -> None:
     assert line.walsender() == pid
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_leader_is_killed_with_batches_in_flight(line, cluster, acquit_of_repeats, full, impact):
     rounds = 5 if full else 1
     worker = start(line)

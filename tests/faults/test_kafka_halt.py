@@ -77,7 +77,7 @@ def told_at_exit(impact):
     return check
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_unknown_topic_waits_for_the_topic(users, kafka, halted):
     topic = f"{users.name}.later"
     worker = users.streaming(config(users, topic=topic))
@@ -114,7 +114,7 @@ def test_record_larger_than_the_client_allows(users, told_at_exit):
     assert ids(users) == [1, 2, 3]
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_record_larger_than_the_topic_allows(users, kafka, halted):
     topic = users.create_topic("narrow", **{"max.message.bytes": "20000"})
     worker = users.streaming(config(users, topic=topic, producerBatchSize=1))
@@ -141,7 +141,7 @@ def test_nothing_passes_a_first_batch_that_is_refused(users, told_at_exit):
     assert ids(users, topic) == []
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_batches_larger_than_the_topic_allows_become_smaller(users):
     """Nobody must act: each record fits by itself."""
     topic = users.create_topic("narrow", **{"max.message.bytes": "20000"})
@@ -214,7 +214,7 @@ def test_wrong_password_is_said_and_nothing_is_lost(users, guarded):
 DISOWNED = {45: "OUT_OF_ORDER_SEQUENCE_NUMBER", 47: "INVALID_PRODUCER_EPOCH", 59: None}
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 @pytest.mark.parametrize("number", DISOWNED)
 def test_producer_that_the_broker_disowns_is_replaced(users, number):
     """The line begins again at the slot with a new producer: nobody must act, nothing is missing."""

@@ -8,6 +8,7 @@ from lab.line import NARROW
 from lab.network import Network
 from lab.proxy import Proxy
 from lab.scenario import merge
+from lab.servers import Kafka
 
 QUICK_TIMEOUTS = {"readTimeout": "2s", "writeTimeout": "2s"}
 
@@ -46,7 +47,7 @@ def stands_still(line, worker, seconds: float) -> None:
     assert line.walsender() == pid, "PostgreSQL is answered all the time"
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_broker_accepts_and_never_answers(line, proxy, acquit_of_repeats, full, impact):
     """For longer than PostgreSQL waits for a silent reader, and than Kafka's client for an answer."""
     config = proxied(line, cdc={"walSenderTimeout": "4s"}, kafka=QUICK_TIMEOUTS)
@@ -69,7 +70,7 @@ def test_broker_accepts_and_never_answers(line, proxy, acquit_of_repeats, full, 
     impact.prove()
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_connections_are_cut_again_and_again(line, proxy, acquit_of_repeats, full, impact):
     worker = line.scenario.streaming(proxied(line))
     cuts = 50 if full else 5
@@ -109,7 +110,7 @@ def test_latency_and_lost_packets(line, network, ways, acquit_of_repeats, full, 
     assert line.walsender() == pid, "no connection was given up"
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_half_open_connection_to_kafka(line, kafka, network, ways, acquit_of_repeats, full, impact):
     """Every packet is dropped and nobody is told, as by a firewall that forgot the connection."""
     worker = line.scenario.worker(proxied(line, kafka=QUICK_TIMEOUTS), network=network)
@@ -217,3 +218,33 @@ def test_bootstrap_name_is_gone_while_it_runs(line, kafka, hosts, acquit, kafka_
     line.scenario.settle(worker)
     acquit(line)
     impact.prove()
+
+
+@pytest.fixture
+def impatient_kafka(state, logs):
+    """It closes what was idle for a second."""
+    server = Kafka(state / "kafka-impatient", conf="connections.max.idle.ms=1000")
+    server.start()
+    yield server
+    server.stop()
+    server.remove(logs / "impatient-kafka")
+
+
+def test_brokers_that_close_idle_connections_are_no_outage(scenario_on, postgres, impatient_kafka):
+    """The client connects again each time, for longer than an outage may last that is not told."""
+    scenario = scenario_on(postgres, kafka=impatient_kafka)
+    scenario.execute("create table users (id int primary key)")
+    with Proxy(impatient_kafka.proxied_port, impatient_kafka.proxy_port) as proxy:
+        worker = scenario.streaming(scenario.config(kafka={"brokers": [impatient_kafka.proxied_bootstrap]}))
+        worker.wait(lambda: worker.status()["kafka_connected"], "it is connected")
+        accepted = proxy.accepted
+        outages = []
+
+        def closed_often() -> bool:
+            outages.append(worker.status()["brokers"]["error"])
+            return proxy.accepted >= accepted + 10
+
+        worker.wait(closed_often, "it was closed and opened ten times", 120)
+        assert set(map(str, outages)) == {"None"}
+        proxy.refuse()
+        worker.wait(lambda: worker.status()["brokers"]["error"], "now it is one")

@@ -11,7 +11,7 @@ from lab.topics import add_partitions, create_topic, delete_topic, partitions_of
 from lab.waiting import wait_until
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 @pytest.mark.parametrize("moment", ["idle", "on their way"])
 def test_topic_is_deleted_and_made_again(scenario, kafka, proxy, impact, moment):
     """What it held is gone with it; what was not yet acknowledged goes to the new one."""

@@ -18,7 +18,7 @@ FAULT_POINTS = re.findall(
 )
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_sudden_death_at_random_moments(far_line, acquit, full, say, impact):
     line = far_line
     kills, enough = (20, 15) if full else (3, 2)
@@ -57,7 +57,6 @@ def test_every_fault_point_kills():
     assert sorted([*STREAMING_POINTS, *EDGE_POINTS, *PREPARING_POINTS]) == sorted(FAULT_POINTS)
 
 
-@pytest.mark.sanitize
 @pytest.mark.parametrize("point", STREAMING_POINTS)
 def test_sudden_death_in_mid_load(far_line, acquit, impact, point):
     line = far_line
@@ -93,7 +92,7 @@ def test_sudden_death_at_start_and_stop(far_line, acquit, impact, point):
         impact.prove()
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_sudden_death_between_a_cut_and_its_resume(line, open_transaction, acquit, impact):
     """The queue and the open transaction were kept for a resume that never comes."""
     worker = line.streaming({"PQCDC_FAULT": "before_start=kill@2"}, kafka=NARROW)
@@ -128,7 +127,7 @@ def test_sudden_death_while_slot_and_publication_are_made(line, acquit, point):
 STOPPING = "^stopping: reading the open transaction to its end$"
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_asked_to_stop_under_load_nothing_is_repeated(line, kafka, acquit, full, say):
     """Every second time Kafka stands still until it is asked, so that a transaction is open and the queue is
     full."""

@@ -25,7 +25,7 @@ def test_kafka_is_down_at_start(line, kafka, acquit, kafka_back):
     assert acquit(line).duplicates == 0
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_kafka_is_down_in_mid_stream(line, kafka, acquit, full, say, kafka_back, impact):
     seconds = 60 if full else 6
     worker = line.streaming(kafka=NARROW)
@@ -51,7 +51,7 @@ def test_kafka_is_down_in_mid_stream(line, kafka, acquit, full, say, kafka_back,
     assert worker.alive()
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 @pytest.mark.versions
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_postgres_restarts(line, postgres, acquit, mode, postgres_back, impact):

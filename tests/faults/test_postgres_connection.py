@@ -9,7 +9,7 @@ from lab import processes
 from lab.network import unread_bytes
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_walsender_is_terminated_in_a_transaction(line, open_transaction, acquit, impact, full):
     cuts = 20 if full else 3
     worker = line.streaming(kafka=NARROW)
@@ -27,7 +27,6 @@ def test_walsender_is_terminated_in_a_transaction(line, open_transaction, acquit
     acquit(line)
 
 
-@pytest.mark.sanitize
 def test_silence_in_a_transaction_is_no_reason_to_reconnect(line, open_transaction, acquit, impact, full):
     """A server that decodes for long says nothing; as long as its TCP answers it is waited for."""
     timeout = 3
@@ -60,7 +59,7 @@ def idle(worker) -> bool:
     return status["in_flight_records"] == 0 and not status["blocked"]
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_server_stops_fast_in_a_transaction_while_kafka_is_down(
     line, open_transaction, kafka, postgres, acquit, impact, kafka_back, postgres_back
 ):

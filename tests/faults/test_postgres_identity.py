@@ -5,6 +5,7 @@ The worker knows two hosts and takes the one that is primary, as clients do at a
 
 import re
 import threading
+from contextlib import closing
 
 import pytest
 from psycopg.errors import OperationalError
@@ -283,6 +284,26 @@ def set_names(line, names: str) -> None:
     wait_until(
         lambda: server.execute("show synchronous_standby_names") == [(names,)], "the setting counts"
     )
+    if names:
+        wait_until(lambda: a_commit_waits(server), "commits wait")
+
+
+def a_commit_waits(server) -> bool:
+    """The setting counts once the checkpointer has read it too, which nobody can see."""
+    with closing(server.connect()) as connection:
+        probe = connection.pgconn
+        probe.send_query(b"select pg_logical_emit_message(true, 'probe', '')")
+        while probe.is_busy():
+            if in_sync_rep(server, probe.backend_pid):
+                probe.get_cancel().cancel()
+                return True
+            probe.consume_input()
+        return False
+
+
+def in_sync_rep(server, pid: int) -> bool:
+    query = "select wait_event = 'SyncRep' from pg_stat_activity where pid = %s"
+    return server.execute(query, (pid,)) == [(True,)]
 
 
 class Commit:

@@ -40,7 +40,7 @@ def line_of_18(own_postgres, scenario_on, line_on):
     return line_on(scenario_on(own_postgres("18")))
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_dropped_up_to_17(line, kafka, impact):
     """Neither waiting nor making it anew helps at that position: each start says so again."""
     if line.scenario.postgres.version >= 18:
@@ -151,7 +151,7 @@ FAILING = {
 }
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 @pytest.mark.parametrize("kind", FAILING)
 def test_filter_that_fails_halts_and_says_where(scenario, kind):
     """PostgreSQL evaluates it at the row that it decodes: each try fails at the same place, and a person

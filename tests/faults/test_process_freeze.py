@@ -13,7 +13,7 @@ SOON = {"walSenderTimeout": f"{PATIENCE_SECONDS}s"}
 BATCH, REQUESTS = 100, 5
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_frozen_alone(line, acquit, full, impact):
     freezes = 5 if full else 1
     worker = line.streaming(cdc=SOON)
@@ -29,7 +29,7 @@ def test_frozen_alone(line, acquit, full, impact):
     impact.prove()
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_frozen_while_another_takes_over(line, kafka, say, impact):
     """The worst case: the frozen one wakes with a queue full of records that are old news by then.
 

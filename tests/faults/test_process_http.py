@@ -15,8 +15,8 @@ HEAD = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: "
 SLOWER = "a server that is slowed down accepts less than the crowd comes and goes"
 KINDS = (
     pytest.param("silent", marks=pytest.mark.unsanitized(SLOWER)),
-    pytest.param("slow", marks=pytest.mark.sanitize),
-    pytest.param("large", marks=pytest.mark.sanitize),
+    pytest.param("slow", marks=pytest.mark.sanitize("thread")),
+    pytest.param("large", marks=pytest.mark.sanitize("thread")),
 )
 
 

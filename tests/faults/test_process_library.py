@@ -73,7 +73,7 @@ def lose_slot(line) -> None:
     line.scenario.execute(f"select pg_drop_replication_slot('{line.scenario.slot}')")
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_one_halts_and_the_other_goes_on(line, other, pair, acquit, impact):
     first, second = pair.workers
     assert pair.hear() == "ready", first.stderr()
@@ -94,7 +94,7 @@ def test_one_halts_and_the_other_goes_on(line, other, pair, acquit, impact):
     impact.prove()
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_one_is_stopped_and_the_other_goes_on(line, other, pair, acquit, impact):
     first, second = pair.workers
     assert pair.hear() == "ready", first.stderr()

@@ -61,7 +61,7 @@ def pipe(tmp_path):
     os.close(fd)
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_a_pipe_that_nobody_reads(line, acquit, say, pipe):
     path, fd = pipe
     fill_pipe(fd)
@@ -93,7 +93,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", disk], check=True)
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_the_disk_of_the_log_is_full(line, acquit, say, small_disk):
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * 60 * 1024)

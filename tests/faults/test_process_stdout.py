@@ -66,7 +66,7 @@ def record(line: str) -> Record:
     return Record(key=told["key"].encode(), value=told["value"] and told["value"].encode())
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_a_reader_that_stands_still(line, reader, full, say, impact):
     """For longer than PostgreSQL waits for an answer."""
     worker = line.streaming(

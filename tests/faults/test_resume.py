@@ -39,7 +39,7 @@ def test_cut_again_and_again_in_one_transaction(line, kafka, proxy, acquit, impa
     assert acquit(line).duplicates == 0
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_another_replica_takes_the_slot_meanwhile(line, kafka, acquit, impact, full, say):
     """Whoever gets the slot streams from its position; who lost it drops what it had queued.
 
@@ -88,7 +88,7 @@ def test_another_replica_takes_the_slot_meanwhile(line, kafka, acquit, impact, f
     assert verdicts.loss_free and verdicts.ordered, str(verdicts)
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_asked_to_stop_while_postgres_is_away(line, kafka, postgres, acquit, impact, postgres_back):
     worker = line.streaming(kafka=NARROW)
     with line.writers():

@@ -40,7 +40,7 @@ def advice(worker):
 # The configuration: found before anything is connected, all problems at once.
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_all_problems_of_a_configuration_at_once(refused, scenario):
     config = scenario.config(
         cdc={
@@ -278,7 +278,7 @@ def test_slot_of_another_database(users, refused):
         users.postgres.execute(f"select pg_drop_replication_slot('{users.slot}')")
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_slot_vanishes_under_a_worker(users):
     worker = users.streaming()
     worker.signal(signal.SIGSTOP)  # so that it cannot be back before the slot is gone

@@ -118,7 +118,7 @@ def test_table_without_key_has_null_keys(flow):
     ]
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_key_change_is_delete_and_insert_with_tombstones(flow):
     records = flow(
         ["items"],
@@ -186,7 +186,7 @@ def test_unchanged_toast(flow, identity):
     ]
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_schema_changes_in_mid_stream(flow):
     records = flow(
         ["items"],
@@ -375,7 +375,7 @@ def test_headers(flow, scenario):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", header["commit_ts"])
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_hostile_names(flow, scenario):
     schema, table = 'Sch"ema é', "Ta'ble \"x\" ü"
     columns = ["Na\"me", "ünï\\", "select", "Id"]
@@ -450,7 +450,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_torture_row_of_types(flow):
     names = [f"c{number:02}" for number in range(len(VALUES))]
     columns = ", ".join(f"{name} {type_}" for name, (type_, _, _) in zip(names, VALUES))
@@ -535,7 +535,7 @@ def test_all_tables_with_template_and_skipping(flow, scenario):
     assert scenario.workers[0].metrics()["pqcdc_skipped_changes_total"] == 2
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_restart_goes_on_where_it_stopped(scenario):
     scenario.execute(USERS)
     for number in range(1, 4):
@@ -568,7 +568,7 @@ def test_keys_go_to_the_partition_that_the_ancestor_chose(flow, scenario, reques
     assert chosen == vectors
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_sink_stdout_needs_no_kafka(scenario):
     scenario.execute(USERS)
     config = scenario.config(kafka={"brokers": ["127.0.0.1:1"]})

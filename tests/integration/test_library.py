@@ -32,7 +32,7 @@ def build(program):
     return program.parent.parent
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_example_handler(scenario, build):
     long_id = "x" * 400
     scenario.execute("create table users (id text primary key, name text)")

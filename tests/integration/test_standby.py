@@ -62,7 +62,7 @@ def test_slot_that_only_the_standby_saw_is_never_made_anew(scenario, pair):
     assert scenario.slot_row() == {}
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_standby_takes_over_when_the_active_is_stopped(scenario, pair):
     active, standby = pair
     insert(scenario, "before")

@@ -11,8 +11,9 @@ from lab.api_faults import ApiFaults
 from lab.checker import Verdicts
 from lab.kubernetes import ApiServer, Lease, LeaseHistory, Namespace, ServiceAccount, worker_rules
 from lab.line import Line
-from lab.operator import Operator, Shop, operator_rules
+from lab.operator import Operator, Pods, Shop, operator_rules
 from lab.replica import Replica
+from lab.servers import free_port
 from lab.waiting import wait_until
 from lab.worker import Worker
 
@@ -260,3 +261,22 @@ def operators(operator_program: Path, namespace: Namespace, logs: Path, request:
     operators = Operators(operator_program, namespace, directory)
     yield operators
     operators.close()
+
+
+@pytest.fixture
+def worker_port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def pods_of(shop, worker_port):
+    """pods_of(connector) -> its pods, which answer until the test is over."""
+    made: list[Pods] = []
+
+    def make(connector: str) -> Pods:
+        made.append(Pods(shop, connector, worker_port))
+        return made[-1]
+
+    yield make
+    for pods in made:
+        pods.__exit__()

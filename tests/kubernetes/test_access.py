@@ -7,7 +7,7 @@ import pytest
 from faults.test_process_clock import clock  # noqa: F401
 from lab.waiting import wait_until
 
-LOAD = {"largest": 200, "pause": 0.002}
+LOAD = {"largest": 200, "pause": 0.02}
 
 
 def leases(replica) -> dict:
@@ -77,7 +77,7 @@ def test_token_is_replaced_in_time(line, crew, account, acquit, impact, brief):
 # The authority
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_authority_is_rotated(line, crew, api, acquit, impact, brief):
     """Who has the old one trusts nobody, and says so; the new one is taken as soon as it is there."""
     leader, other = crew.pair(election=brief)

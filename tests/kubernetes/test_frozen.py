@@ -10,7 +10,7 @@ import pytest
 
 from lab.waiting import wait_until
 
-LOAD = {"largest": 200, "pause": 0.002}
+LOAD = {"largest": 200, "pause": 0.02}
 SOON = {"walSenderTimeout": "1s"}
 LEFT_AT_ONCE = 75
 
@@ -48,7 +48,7 @@ def held(replica) -> int:
     return status["in_flight_records"] if status["blocked"] else 0
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 @pytest.mark.parametrize("longer_than", ["wal_sender_timeout", "leaseDuration"])
 def test_frozen_while_another_takes_over(
     line, crew, kafka, lease, acquit_returned, impact, brief, say, longer_than

@@ -7,7 +7,7 @@ import pytest
 from lab.kubernetes import micro_time
 from lab.waiting import wait_until
 
-LOAD = {"largest": 200, "pause": 0.002}
+LOAD = {"largest": 200, "pause": 0.02}
 AT_ONCE = 7
 PAST, FUTURE = micro_time(0), "2999-12-31T23:59:59.000000Z"
 
@@ -26,7 +26,7 @@ def wait_renewals(lease, count: int) -> None:
 # Deleted
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_deleted(line, crew, lease, acquit, impact, brief):
     """Its holder makes it anew; who stands by sees who reads the slot."""
     deletions = 5

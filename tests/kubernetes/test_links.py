@@ -7,7 +7,7 @@ import pytest
 from lab.replica import Link
 from lab.waiting import wait_until
 
-LOAD = {"largest": 200, "pause": 0.002}
+LOAD = {"largest": 200, "pause": 0.02}
 SOON = {"walSenderTimeout": "2s"}
 # So that a broker that does not answer is missed soon.
 IMPATIENT = {"readTimeout": "1s", "writeTimeout": "1s"}
@@ -30,7 +30,7 @@ def heal_and_return(line, crew, old, new) -> None:
 # The leader
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_leader_is_cut_from_postgresql(line, crew, lease, acquit_returned, impact):
     """The slot is free when PostgreSQL has given its reader up; whoever takes it tells the old one."""
     leader, other = crew.pair(cdc=SOON)
@@ -107,7 +107,7 @@ def test_leader_is_cut_from_kafka_for_a_while(line, crew, acquit, impact):
     assert acquit(line).duplicates == 0
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 @pytest.mark.parametrize("way", [Link.cut, Link.refuse, Link.stall])
 def test_leader_is_cut_from_the_api_server(line, crew, lease, acquit, impact, brief, way):
     """Its Lease is over, and it reads the slot: it is left alone."""

@@ -3,28 +3,8 @@ says that pods run is the test."""
 
 import pytest
 
-from lab.operator import CHILDREN, IMAGE, Pods, worker_status
-from lab.servers import free_port
+from lab.operator import CHILDREN, IMAGE, worker_status
 from lab.waiting import wait_until
-
-
-@pytest.fixture
-def worker_port() -> int:
-    return free_port()
-
-
-@pytest.fixture
-def pods_of(shop, worker_port):
-    """pods_of(connector) -> its pods, which answer until the test is over."""
-    made: list[Pods] = []
-
-    def make(connector: str) -> Pods:
-        made.append(Pods(shop, connector, worker_port))
-        return made[-1]
-
-    yield make
-    for pods in made:
-        pods.__exit__()
 
 
 def managers_of(thing: dict) -> dict[str, list[dict]]:
@@ -50,7 +30,7 @@ def wait_quiet(operator, shop) -> dict[str, str]:
 # Children
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_children_appear(operators, shop):
     operator = operators.start()
     created = shop.create("orders")
@@ -366,7 +346,7 @@ def test_a_pod_monitor_where_there_are_none(no_pod_monitors, operators, shop, ap
 # Workers
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_what_workers_say_becomes_status(operators, shop, pods_of, worker_port):
     operator = operators.start(f"--worker-port={worker_port}")
     shop.create("orders")

@@ -106,7 +106,7 @@ def test_killed_while_it_lets_go(operators, shop):
 # The API server
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_api_server_restarted(operators, shop, api):
     operator = operators.start(elect=True)
     shop.create("orders")
@@ -189,7 +189,7 @@ def holder(namespace) -> str:
     return (namespace.lease("pqcdc-operator").holder or "").rpartition("_")[0]
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("address")
 def test_the_other_takes_over_at_once_when_one_ends(operators, shop, namespace):
     first = operators.start(elect=True)
     second = operators.make(elect=True).start()

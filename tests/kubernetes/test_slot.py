@@ -10,7 +10,7 @@ import pytest
 from lab.waiting import wait_until
 
 HALTED = 69
-LOAD = {"largest": 200, "pause": 0.002}
+LOAD = {"largest": 200, "pause": 0.02}
 LEASE_SECONDS = 4  # as brief has it
 
 
@@ -30,7 +30,7 @@ def drop_slot(line) -> None:
     line.scenario.execute("select pg_drop_replication_slot(%s)", (line.scenario.slot,))
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_slot_creation_waits_long(line, crew, lease, acquit, brief):
     """For two lease durations: who waits holds the Lease, says for whom it waits, and nobody steals."""
     drop_slot(line)

@@ -6,7 +6,7 @@ import pytest
 
 # Far below leaseDuration (15 s): nobody waited for the Lease.
 AT_ONCE = 7
-LOAD = {"largest": 200, "pause": 0.002}
+LOAD = {"largest": 200, "pause": 0.02}
 
 
 def test_one_streams_and_the_other_is_ready(line, crew, lease, acquit):
@@ -26,7 +26,7 @@ def test_one_streams_and_the_other_is_ready(line, crew, lease, acquit):
     assert acquit(line).duplicates == 0
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 def test_asked_to_stop_it_leaves_the_lease_and_repeats_nothing(line, crew, lease, acquit, impact):
     leader, other = crew.pair()
     with line.writers(**LOAD), lease.recorded() as history:
@@ -45,7 +45,7 @@ def test_asked_to_stop_it_leaves_the_lease_and_repeats_nothing(line, crew, lease
     assert len(history.holders) == 2
 
 
-@pytest.mark.sanitize
+@pytest.mark.sanitize("thread")
 @pytest.mark.parametrize("load", [True, False], ids=["load", "idle"])
 def test_sudden_death(line, crew, lease, acquit, impact, full, load):
     kills = 10 if full else 1

@@ -312,6 +312,8 @@ def worker_status(state: str, pod: str, leads: bool, **changes) -> dict:
         "state": state,
         "state_since_unix_ms": 1767323045678,
         "reason": None,
+        "database": {"seen": True, "error": None},
+        "brokers": {"reached": True, "error": None},
         "kafka_connected": True,
         "received_lsn": "0/2000",
         "confirmed_lsn": "0/2000",
@@ -347,6 +349,9 @@ def worker_status(state: str, pod: str, leads: bool, **changes) -> dict:
     }
 
 
+Body = dict | str | Callable[[], str]
+
+
 class Pods:
     """Pods of a Connector, each with an address of loopback and a port where it answers."""
 
@@ -356,10 +361,11 @@ class Pods:
         self.port = port
         self.visits: dict[str, int] = {}
         self._servers: dict[str, ThreadingHTTPServer] = {}
-        self._bodies: dict[str, dict | str] = {}
+        self._bodies: dict[str, Body] = {}
 
-    def add(self, suffix: str, body: dict | str | None = None, labels: dict | None = None) -> str:
-        """As the Deployment's template has it; its name. body: what it says, text = that text."""
+    def add(self, suffix: str, body: Body | None = None, labels: dict | None = None) -> str:
+        """As the Deployment's template has it; its name. body: what it says; text = that text, a function
+        = what it gives at each visit."""
         deployment = self.shop.child("Deployment", self.connector) or {}
         template = deployment["spec"]["template"]
         name = f"pqcdc-{self.connector}-{suffix}"
@@ -376,7 +382,7 @@ class Pods:
         self.say_it_runs(name, address)
         return name
 
-    def say(self, name: str, body: dict | str) -> None:
+    def say(self, name: str, body: Body) -> None:
         self._bodies[name] = body
 
     def silence(self, name: str) -> None:
@@ -433,7 +439,8 @@ class Pods:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 pods.visits[name] = pods.visits.get(name, 0) + 1
-                body = pods._bodies[name]
+                said = pods._bodies[name]
+                body = said() if callable(said) else said
                 text = (body if isinstance(body, str) else json.dumps(body)).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(text)))

@@ -24,6 +24,7 @@ struct input {
     bool seen; /* the slot was looked at */
     struct slot_sight sight;
     int64_t ping_age_ms;
+    struct error reason; /* of everything */
 };
 
 static struct input input; /* of the run in hand */
@@ -34,6 +35,14 @@ bool watcher_sight(const struct watcher *watcher UNUSED, struct slot_sight *out_
     *out_sight = input.sight;
     *out_age_ms = input.ping_age_ms;
     return input.seen;
+}
+
+bool watcher_last_error(const struct watcher *watcher UNUSED,
+                        struct watcher_blindness *out_blindness)
+{
+    *out_blindness = (struct watcher_blindness){ input.reason, input.ping_age_ms,
+                                                 input.sight.safe_wal_size_bytes };
+    return !input.seen;
 }
 
 bool watcher_publication(const struct watcher *watcher UNUSED, struct watcher_publication *out_seen)
@@ -115,13 +124,14 @@ static void read_numbers(struct status *status, struct delivery_stats *delivery)
 
 static void read_texts(struct status *status)
 {
-    struct error reason = ERROR_INIT;
-    reason.class = (enum error_class)(reader_u8(&input.bytes) % (ERROR_STOPPED + 1));
-    fill(reason.code, sizeof(reason.code));
-    fill(reason.text, sizeof(reason.text));
-    fill(reason.advice, sizeof(reason.advice));
+    struct error *reason = &input.reason;
+    reason->class = (enum error_class)(reader_u8(&input.bytes) % (ERROR_STOPPED + 1));
+    fill(reason->code, sizeof(reason->code));
+    fill(reason->text, sizeof(reason->text));
+    fill(reason->advice, sizeof(reason->advice));
     fill(input.sight.holder, sizeof(input.sight.holder));
-    status_set_reason(status, &reason);
+    status_set_reason(status, reason);
+    status_set_kafka(status, &(struct outage){ *reason, input.sight.safe_wal_size_bytes });
     for (uint32_t i = 0; i < TABLES_MAX && reader_left(&input.bytes) > 0; i++) {
         const char *name = text();
         const char *topic = text();
@@ -176,6 +186,8 @@ static void check_status(struct endpoints *endpoints, const struct status *statu
     CHECK(strcmp(json_string_value(json_object_get(object, "state")),
                  life_cycle_state_name(status_state(status))) == 0);
     CHECK(json_is_null(json_object_get(object, "reason")) == (status->reason.class == ERROR_NONE));
+    bool is_reached = json_is_true(json_object_get(json_object_get(object, "brokers"), "reached"));
+    CHECK(is_reached == (input.reason.class == ERROR_NONE));
     CHECK(json_array_size(json_object_get(object, "tables")) == table_count);
     CHECK(json_is_object(json_object_get(object, "lease")) == input.sight.exists);
     CHECK((json_array_size(json_object_get(object, "blocked")) > 0) ==

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "connector/endpoints.h"
+#include "connector/outage.h"
 #include "connector/pipeline.h"
 #include "connector/slot_only.h"
 
@@ -212,7 +213,9 @@ static void the_status_before_anything_happened(void **state)
     expect_json(json,
                 "{\"status\":\"PostgreSQL does not answer\",\"role\":\"passive\","
                 "\"state\":\"starting\",\"state_since_unix_ms\":0,\"reason\":null,"
-                "\"host\":\"db.example\",\"transaction_open\":false,\"kafka_connected\":false,"
+                "\"host\":\"db.example\",\"database\":{\"seen\":true,\"error\":null},"
+                "\"brokers\":{\"reached\":true,\"error\":null},\"transaction_open\":false,\"kafka_"
+                "connected\":false,"
                 "\"received_lsn\":null,\"confirmed_lsn\":null,\"current_lsn\":null,"
                 "\"lag_bytes\":0,\"lag_ms\":0,\"transactions\":0,\"transactions_unconfirmed\":0,"
                 "\"records_sent\":0,\"records_acked\":0,\"in_flight_records\":0,"
@@ -261,7 +264,9 @@ static void the_status_of_a_stream(void **state)
                 "\"state_since_unix_ms\":1700000000123,\"reason\":{\"class\":\"reconnect\","
                 "\"code\":\"57P01\",\"name\":\"admin_shutdown\",\"sqlstate\":\"57P01\",\"text\":"
                 "\"it said \\\"bye\\\"\\n\",\"advice\":\"wait\"},"
-                "\"host\":\"db.example\",\"transaction_open\":true,\"kafka_connected\":true,"
+                "\"host\":\"db.example\",\"database\":{\"seen\":true,\"error\":null},"
+                "\"brokers\":{\"reached\":true,\"error\":null},\"transaction_open\":true,\"kafka_"
+                "connected\":true,"
                 "\"received_lsn\":\"16/B374D850\",\"confirmed_lsn\":\"16/B374D848\","
                 "\"current_lsn\":\"16/B374D900\",\"lag_bytes\":184,\"lag_ms\":1500,"
                 "\"transactions\":2,\"transactions_unconfirmed\":9,\"records_sent\":12,"
@@ -335,6 +340,77 @@ static void a_reason_without_a_sqlstate_keeps_its_name(void **state)
     expect_field(json, "reason",
                  "{\"class\":\"halt\",\"code\":\"slot_lost\",\"name\":\"slot_lost\","
                  "\"sqlstate\":null,\"text\":\"it is lost\",\"advice\":\"\"}");
+    json_decref(json);
+}
+
+static void wait_until_refused(const struct fixture *fixture)
+{
+    struct watcher_blindness blindness = { .error = ERROR_INIT };
+    for (int i = 0; blindness.error.class == ERROR_NONE; i++) {
+        assert_true(i < PATIENCE_TURNS);
+        (void)poll(NULL, 0, 1);
+        (void)watcher_last_error(fixture->watcher, &blindness);
+    }
+}
+
+static void expect_code(const json_t *error, const char *code)
+{
+    const char *said = json_string_value(json_object_get(error, "code"));
+    assert_string_equal(said != NULL ? said : "", code);
+}
+
+/* As long as it sees nothing; brief moments apart. */
+static void a_standby_that_sees_nothing_says_why(void **state)
+{
+    static const struct {
+        enum life_cycle_state state;
+        int64_t now_ms;
+        const char *reason, *database;
+    } rows[] = {
+        { LIFE_CYCLE_STANDBY, 0, "not_leader", "" },
+        { LIFE_CYCLE_STANDBY, OUTAGE_DATABASE_MS - 1, "not_leader", "" },
+        { LIFE_CYCLE_STANDBY, OUTAGE_DATABASE_MS, "connection_failed", "connection_failed" },
+        { LIFE_CYCLE_STANDBY, 3600000, "connection_failed", "connection_failed" },
+        { LIFE_CYCLE_STREAMING, 3600000, "not_leader", "connection_failed" },
+    };
+    struct fixture *fixture = *state;
+    struct error reason = ERROR_INIT;
+    (void)error_set(&reason, ERROR_STEP_DOWN, "not_leader", "another leads");
+    begin(fixture, NULL);
+    wait_until_refused(fixture);
+    status_set_reason(&fixture->status, &reason);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        status_set_state(&fixture->status, rows[i].state, 1);
+        atomic_store(&fixture->now_ms, rows[i].now_ms);
+        json_t *json = get_json(fixture, "/status", 503);
+        const json_t *database = json_object_get(json, "database");
+        bool is_told = rows[i].database[0] != '\0';
+        expect_code(json_object_get(json, "reason"), rows[i].reason);
+        expect_code(json_object_get(database, "error"), rows[i].database);
+        expect_field(database, "seen", is_told ? "false" : "true");
+        if (is_told)
+            expect_field(database, "since_unix_ms", "1700000000000");
+        json_decref(json);
+    }
+}
+
+static void a_kafka_that_is_away_is_said_with_its_error(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outage outage = { .since_unix_us = 1700000000123456 };
+    begin(fixture, NULL);
+    (void)error_set(&outage.error, ERROR_RETRY, "brokers_lost", "no broker");
+    (void)error_advise(&outage.error, "wait");
+    status_set_kafka(&fixture->status, &outage);
+    json_t *json = get_json(fixture, "/status", 503);
+    expect_field(json, "brokers",
+                 "{\"reached\":false,\"since_unix_ms\":1700000000123,\"error\":{"
+                 "\"class\":\"retry\",\"code\":\"brokers_lost\",\"name\":\"brokers_lost\","
+                 "\"sqlstate\":null,\"text\":\"no broker\",\"advice\":\"wait\"}}");
+    json_decref(json);
+    status_set_kafka(&fixture->status, NULL);
+    json = get_json(fixture, "/status", 503);
+    expect_field(json, "brokers", "{\"reached\":true,\"error\":null}");
     json_decref(json);
 }
 
@@ -525,6 +601,8 @@ int main(void)
         ENDPOINTS_TEST(the_status_is_ok_while_postgres_answers),
         ENDPOINTS_TEST(only_who_streams_is_active),
         ENDPOINTS_TEST(a_reason_without_a_sqlstate_keeps_its_name),
+        ENDPOINTS_TEST(a_standby_that_sees_nothing_says_why),
+        ENDPOINTS_TEST(a_kafka_that_is_away_is_said_with_its_error),
         ENDPOINTS_TEST(every_reason_to_block_has_its_word),
         ENDPOINTS_TEST(the_status_says_who_holds_the_lease),
         ENDPOINTS_TEST(metrics_say_who_holds_the_lease),

@@ -12,6 +12,8 @@ struct fixture {
     struct fake_sessions server;
     struct watcher *watcher;
     struct gate_teller teller;
+    struct status status;
+    struct broker_notice brokers;
     int64_t now_ms;
     int told;
     struct gate_news news; /* the last one */
@@ -59,7 +61,10 @@ static int setup(void **state)
         .clock = { .now = now, .wall_us = wall_us, .self = fixture },
         .watcher = fixture->watcher,
         .delivery = &fixture->delivery.delivery,
+        .brokers = &fixture->brokers,
     };
+    status_init(&fixture->status);
+    fixture->brokers.status = &fixture->status;
     fixture->teller.gate.self = fixture;
     fixture->teller.gate.report = report;
     for (int i = 0; watcher_sights(fixture->watcher) == 0; i++) {
@@ -76,6 +81,7 @@ static int teardown(void **state)
     watcher_stop(fixture->watcher);
     fake_sessions_end(&fixture->server);
     scripted_delivery_done(&fixture->delivery);
+    status_done(&fixture->status);
     memory_free(fixture);
     return 0;
 }
@@ -133,6 +139,24 @@ static void a_new_look_is_told_at_once(void **state)
     assert_non_null(fixture->news.sight);
 }
 
+/* While nothing else is new. */
+static void that_no_broker_is_reached_is_seen(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outage outage;
+    scripted_delivery_connected(&fixture->delivery, false);
+    tell(fixture, GATE_STREAMING);
+    fixture->now_ms += BROKER_NOTICE_AFTER_MS;
+    tell(fixture, GATE_STREAMING);
+    status_kafka(&fixture->status, &outage);
+    assert_string_equal(outage.error.code, "brokers_unreached");
+    scripted_delivery_connected(&fixture->delivery, true);
+    fixture->now_ms += 1000;
+    tell(fixture, GATE_STREAMING);
+    status_kafka(&fixture->status, &outage);
+    assert_int_equal(outage.error.class, ERROR_NONE);
+}
+
 #define TELLER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -142,6 +166,7 @@ int main(void)
         TELLER_TEST(nothing_new_is_told_once_a_second),
         TELLER_TEST(another_phase_is_told_at_once),
         TELLER_TEST(a_new_look_is_told_at_once),
+        TELLER_TEST(that_no_broker_is_reached_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -317,9 +317,9 @@ static void what_waited_is_sent_before_the_next_is_read(void **state)
 /* Said once; and it goes on when the key is there. */
 static bool watcher_has_failed(struct line *line)
 {
-    char reason[ERROR_TEXT_SIZE];
-    watcher_last_error(line->with.watcher, reason, sizeof(reason));
-    return reason[0] != '\0';
+    struct watcher_blindness blindness;
+    return watcher_last_error(line->with.watcher, &blindness) &&
+           blindness.error.class != ERROR_NONE;
 }
 
 static void a_long_wait_for_a_key_is_said(void **state)

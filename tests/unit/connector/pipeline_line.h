@@ -37,6 +37,7 @@ struct line {
     uint32_t ring_entries;        /* likewise */
     struct status status;
     struct gate_teller teller;
+    struct broker_notice brokers;
     struct pipeline *pipeline;
     int stop_fd;
     pthread_t thread;
@@ -195,7 +196,9 @@ static inline int line_setup(void **state)
     line->teller = (struct gate_teller){ .gate = slot_only_gate(),
                                          .clock = clock,
                                          .watcher = line->with.watcher,
-                                         .delivery = line->with.delivery };
+                                         .delivery = line->with.delivery,
+                                         .brokers = &line->brokers };
+    line->brokers.status = &line->status;
     if (!delivery_topic(line->with.delivery, "orders", &line->handler.topic, &err))
         return -1;
     *state = line;

@@ -42,7 +42,8 @@ static void an_outage_is_one_note_and_its_end_another(void **state)
     assert_string_equal(note.code, "brokers_lost");
     assert_int_equal(note.class, ERROR_RETRY);
     assert_non_null(strstr(note.text, "no broker is connected: 10.0.0.1:9092/1: Disconnected"));
-    assert_string_equal(note.advice, "Records wait until a broker is back; nothing is lost.");
+    assert_string_equal(note.advice, "Records wait until a broker is back; nothing is lost. Check "
+                                     "kafka.brokers, the brokers and the network.");
     assert_false(all_down_at(&notices, 2, &note));
     for (int64_t ms = 3; ms < 12300; ms += 100) {
         assert_false(fail_at(&notices, ms, 0, REFUSED, &note));

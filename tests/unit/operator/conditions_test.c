@@ -88,13 +88,14 @@ static bool is_documented(const char *manual, const char *reason)
 static void every_reason_has_its_scene_and_stands_in_the_manual(void **state)
 {
     static const char *const reasons[] = {
-        "Deleting",    "InvalidSpec", "DuplicateSlot",   "Paused",
-        "Scaled",      "Streaming",   "Halted:SlotLost", "PodsUnavailable",
-        "Starting",    "NoLeader",    "ScalingDown",     "WorkerUnreachable",
-        "Complete",    "RollingOut",  "DropFailed",      "ProgressDeadlineExceeded",
-        "ApplyFailed", "KindUnknown", "NameTaken",       "SlotAtRisk",
-        "Retrying",    "AsExpected",  "NotReported",     "SlotMissing",
-        "SlotLost",    "Active",      "Inactive",        "LeaseHeld",
+        "Deleting",       "InvalidSpec",      "DuplicateSlot",   "Paused",
+        "Scaled",         "Streaming",        "Halted:SlotLost", "PodsUnavailable",
+        "Starting",       "NoLeader",         "ScalingDown",     "WorkerUnreachable",
+        "Complete",       "RollingOut",       "DropFailed",      "ProgressDeadlineExceeded",
+        "ApplyFailed",    "KindUnknown",      "NameTaken",       "SlotAtRisk",
+        "Retrying",       "AsExpected",       "NotReported",     "SlotMissing",
+        "SlotLost",       "Active",           "Inactive",        "LeaseHeld",
+        "DatabaseUnseen", "KafkaUnreachable",
     };
     static char manual[256 * 1024];
     AUTO(json_t *, json_decrefp) scenes = scene_load_file(SCENE_DIRECTORY "scenes.json");

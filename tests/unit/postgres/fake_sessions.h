@@ -1,5 +1,6 @@
 /* A server for ordinary sessions, one after the other, that answers by what the SQL asks for: looks
- * at the slot, and keys. The test changes what it answers while it runs. */
+ * at the slot, and keys; there is no publication. The test changes what it answers while it runs.
+ */
 #ifndef TESTS_UNIT_POSTGRES_FAKE_SESSIONS_H
 #define TESTS_UNIT_POSTGRES_FAKE_SESSIONS_H
 
@@ -45,10 +46,20 @@ static inline void fake_sessions_refuse(struct fake_sessions *server, const char
     (void)fake_write(&server->peer, &out);
 }
 
+static inline bool fake_sessions_asks(const struct buf *statement, const char *table)
+{
+    return memmem(statement->data, statement->size, table, strlen(table)) != NULL;
+}
+
 static inline void fake_sessions_answer(struct fake_sessions *server, const struct buf *statement)
 {
     AUTO(struct buf, buf_done) out = buf_init(FAKE_MESSAGE_MAX_BYTES);
-    bool key = memmem(statement->data, statement->size, "pg_index", strlen("pg_index")) != NULL;
+    bool key = fake_sessions_asks(statement, "pg_index");
+    if (fake_sessions_asks(statement, "pg_publication")) {
+        fake_put_rows(&out, "");
+        (void)fake_write(&server->peer, &out);
+        return;
+    }
     pthread_mutex_lock(&server->lock);
     char *last = key ? server->last_key : server->last_look;
     memset(last, '\0', FAKE_TEXT_SIZE);

@@ -48,9 +48,8 @@ static bool sees_current(const struct watcher *watcher, uint64_t lsn)
 
 static bool error_mentions(const struct watcher *watcher, const char *text)
 {
-    char error[ERROR_TEXT_SIZE];
-    watcher_last_error(watcher, error, sizeof(error));
-    return strstr(error, text) != NULL;
+    struct watcher_blindness blindness;
+    return watcher_last_error(watcher, &blindness) && strstr(blindness.error.text, text) != NULL;
 }
 
 static bool is_readable(int fd)
@@ -73,7 +72,7 @@ static void test_nothing_before_the_first_look(void **state UNUSED)
     struct slot_sight sight = { .active_pid = 1 };
     const struct slot_sight nothing = { .exists = false };
     int64_t age_ms = 0;
-    char error[ERROR_TEXT_SIZE];
+    struct watcher_blindness blindness;
     fake_sessions_begin(&server, LOGIN_UNANSWERED);
     struct watcher *watcher = watch(&server, 10);
     assert_false(watcher_sight(watcher, &sight, &age_ms));
@@ -83,8 +82,8 @@ static void test_nothing_before_the_first_look(void **state UNUSED)
     assert_false(watcher_connected(watcher));
     assert_false(watcher_shutdown_noticed(watcher));
     assert_false(is_readable(watcher_fd(watcher)));
-    watcher_last_error(watcher, error, sizeof(error));
-    assert_string_equal(error, "");
+    assert_true(watcher_last_error(watcher, &blindness)); /* but nothing has failed */
+    assert_int_equal(blindness.error.class, ERROR_NONE);
     watcher_stop(watcher);
     fake_sessions_end(&server);
 }
@@ -111,7 +110,8 @@ static void test_sight(void **state UNUSED)
     assert_int_equal(sight.safe_wal_size_bytes, 1 << 30);
     assert_in_range(age_ms, 0, FAKE_PATIENCE_MS);
     assert_in_range(watcher_ping_age_ms(watcher), 0, FAKE_PATIENCE_MS);
-    assert_true(error_mentions(watcher, ""));
+    struct watcher_blindness blindness;
+    assert_false(watcher_last_error(watcher, &blindness));
     assert_true(fake_sessions_parameter_was(&server, server.last_look, "orders"));
     watcher_stop(watcher);
     fake_sessions_end(&server);
@@ -383,6 +383,53 @@ static void test_lost_session_is_opened_again(void **state UNUSED)
     fake_sessions_end(&server);
 }
 
+static int64_t test_clock_us(void *self)
+{
+    return atomic_load((_Atomic int64_t *)self);
+}
+
+static mono_ms_t test_clock_ms(void *self)
+{
+    return (mono_ms_t){ test_clock_us(self) / 1000 };
+}
+
+/* However often it tries, it is blind since the first failure; the error is of the last one. */
+static void test_blindness(void **state UNUSED)
+{
+    _Atomic int64_t now_us = 5000000;
+    struct watcher_blindness blindness = { .age_ms = 0 };
+    struct fake_sessions server;
+    fake_sessions_begin(&server, LOGIN_SHUTTING_DOWN);
+    const struct watcher_options options = {
+        .conn = fake_options(&server.peer),
+        .slot = "orders",
+        .interval_ms = 10,
+        .clock = { .now = test_clock_ms, .wall_us = test_clock_us, .self = &now_us },
+    };
+    struct watcher *watcher = watcher_start(&options);
+    WAIT_UNTIL(error_mentions(watcher, "57P03"));
+    atomic_store(&now_us, 65000000);
+    atomic_store(&server.login, LOGIN_BAD_PASSWORD);
+    WAIT_UNTIL(error_mentions(watcher, "28P01"));
+    assert_true(watcher_last_error(watcher, &blindness));
+    assert_string_equal(blindness.error.code, "28P01");
+    assert_int_equal(blindness.error.class, ERROR_HALT);
+    assert_string_equal(blindness.error.advice,
+                        "check cdc.username and cdc.password (cdc.passwordFile)");
+    assert_int_equal(blindness.age_ms, 60000);
+    assert_int_equal(blindness.since_unix_us, 5000000);
+    atomic_store(&server.login, LOGIN_SERVED);
+    WAIT_UNTIL(watcher_connected(watcher));
+    assert_false(watcher_last_error(watcher, &blindness));
+    atomic_store(&server.login, LOGIN_BAD_PASSWORD);
+    fake_sessions_close(&server, &server.cut);
+    WAIT_UNTIL(error_mentions(watcher, "28P01"));
+    assert_true(watcher_last_error(watcher, &blindness));
+    assert_int_equal(blindness.since_unix_us, 65000000);
+    watcher_stop(watcher);
+    fake_sessions_end(&server);
+}
+
 /* A session that is idle hears of its end at once, not at the next look. */
 static void test_shutdown_is_noticed(void **state UNUSED)
 {
@@ -577,6 +624,7 @@ int main(void)
         cmocka_unit_test(test_late_answer_is_not_the_next_one),
         cmocka_unit_test(test_key_is_answered_after_a_lost_session),
         cmocka_unit_test(test_lost_session_is_opened_again),
+        cmocka_unit_test(test_blindness),
         cmocka_unit_test(test_shutdown_is_noticed),
         cmocka_unit_test(test_shutdown_that_refuses_connections),
         cmocka_unit_test(test_terminated_session_is_no_shutdown),

@@ -244,11 +244,17 @@ static void an_outage_at_the_start_is_no_failed_start(void **state)
 static void a_standby_that_is_blind_is_not_ready(void **state)
 {
     struct fixture *fixture = *state;
+    static const char text_begins[] = "the standby cannot see the slot: connect to PostgreSQL at ";
+    struct error reason = ERROR_INIT;
     run(fixture);
     status_set_state(fixture->status, LIFE_CYCLE_STANDBY, 1);
-    expect(fixture, "/readyz", false, 503,
-           "[-] streaming-or-standby failed: postgres_unreachable: the standby cannot see the "
-           "slot\nfailed\n");
+    for (int i = 0; strcmp(reason.code, "connection_failed") != 0; i++) {
+        assert_true(i < PATIENCE_TURNS);
+        (void)poll(NULL, 0, 1);
+        (void)connector_unready(fixture->connector, &reason);
+    }
+    assert_int_equal(reason.class, ERROR_RECONNECT);
+    assert_int_equal(strncmp(reason.text, text_begins, strlen(text_begins)), 0);
     expect(fixture, "/livez", false, 200, "ok\n");
 }
 
