@@ -71,7 +71,8 @@ spdx() {
   "SPDXID": "SPDXRef-DOCUMENT",
   "name": "pqcdc-$version",
   "documentNamespace": "https://pqcdc.io/spdx/pqcdc-$version-${REVISION:-unknown}",
-  "creationInfo": {"created": "$(date -u -d "@$epoch" +%FT%TZ)", "creators": ["Tool: image/sbom.sh"]},
+  "creationInfo": {"created": "$(date -u -d "@$epoch" +%FT%TZ)", "creators": ["Tool: image/sbom.sh"],
+    "comment": "Built with the packages that /usr/share/sbom/pqcdc.buildinfo lists."},
   "packages": [
 $({ own_package && debian_packages; } | joined)
   ],

@@ -25,7 +25,7 @@ TEST_CONF = "fsync = off\ncheckpoint_timeout = 1h\nmax_wal_size = 4GB\nmax_prepa
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--pg-major", default="16", help="PostgreSQL: 14 to 18 (16)")
+    parser.addoption("--pg-major", default="16", help="PostgreSQL: 14 to 18, or several of them: 14,18 (16)")
     parser.addoption("--full", action="store_true", help="the counts that the issues name")
     parser.addoption("--program", default=ROOT / "build/bin/pqcdc", type=Path, help="the worker")
     parser.addoption("--kube-cluster", type=Path, help="CLUSTER_STATE of a cluster that is up; it stays so")
@@ -45,6 +45,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def worker_of(config: pytest.Config) -> Path:
     return config.getoption("--program")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Of several versions each is a test of its own; one process has all those of a version."""
+    majors = metafunc.config.getoption("--pg-major").split(",")
+    if "pg_major" in metafunc.fixturenames and len(majors) > 1:
+        versions = [pytest.param(major, marks=pytest.mark.xdist_group(f"pg{major}")) for major in majors]
+        metafunc.parametrize("pg_major", versions, scope="session")
+
+
+@pytest.fixture(scope="session")
+def pg_major(request: pytest.FixtureRequest) -> str:
+    return request.config.getoption("--pg-major")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -129,8 +142,8 @@ def cluster(state: Path, logs: Path):
 
 
 @pytest.fixture(scope="session")
-def postgres(request: pytest.FixtureRequest, state: Path, logs: Path):
-    server = Postgres(state / "postgres", request.config.getoption("--pg-major"), TEST_CONF)
+def postgres(pg_major: str, state: Path, logs: Path):
+    server = Postgres(state / f"postgres-{pg_major}", pg_major, TEST_CONF)
     server.start()
     yield server
     server.stop()
@@ -186,7 +199,7 @@ def say(request: pytest.FixtureRequest):
 
 
 @pytest.fixture
-def own_postgres(request: pytest.FixtureRequest, state: Path, logs: Path):
+def own_postgres(request: pytest.FixtureRequest, pg_major: str, state: Path, logs: Path):
     """own_postgres(major, conf, standby_of) -> a server, started, that serves this test alone: empty,
     or a standby of another one, which must be stopped and has all its replication slots."""
     servers: list[Postgres] = []
@@ -196,8 +209,7 @@ def own_postgres(request: pytest.FixtureRequest, state: Path, logs: Path):
         if standby_of is not None:
             server = standby_of.standby(directory, conf)
         else:
-            major = major or request.config.getoption("--pg-major")
-            server = Postgres(directory, major, f"{TEST_CONF}\n{conf}")
+            server = Postgres(directory, major or pg_major, f"{TEST_CONF}\n{conf}")
         servers.append(server)
         server.start()
         return server

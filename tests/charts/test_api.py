@@ -148,7 +148,7 @@ def test_a_life_from_install_to_uninstall(api, space, release: Release) -> None:
     notes = release.run("install", "pqcdc", PQCDC)
     assert "kubectl apply -f - <<END" in notes
     wait_established(api)
-    example = notes.partition("<<END\n")[2].partition("\n  END")[0]
+    example = notes.partition("<<END\n")[2].partition("\nEND\n")[0]
     api.admin.post(collection(yaml.safe_load(example)), yaml.safe_load(example))
     assert release.find(connector(space))["spec"]["cdc"]["host"] == "db.example"
 

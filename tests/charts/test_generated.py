@@ -1,6 +1,7 @@
 """The charts' copies are those of their sources, and a drift would be seen."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -136,3 +137,9 @@ def test_every_field_of_the_spec_is_a_value() -> None:
         here = schema["properties"][name]
         assert {**charts.json_schema(node), "description": here["description"]} == here
     assert set(schema["required"]) == set(spec["required"])
+
+
+def test_every_example_is_explained() -> None:
+    """In a table of the document; that each is valid is another test's matter."""
+    explained = re.findall(r"^\| \[(examples/[\w-]+\.yaml)\]", (ROOT / "docs/kubernetes.md").read_text(), re.M)
+    assert sorted(explained) == sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("examples/*.yaml"))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from charts.conftest import render_set
+from charts.conftest import EXAMPLES, PQCDC, render_set
+from lab.charts import SECTIONS
 from lab.helm import Helm, Objects
 
 
@@ -129,17 +130,32 @@ def test_only_the_configuration_rolls_pods(helm: Helm, worker, tmp_path: Path) -
     assert "helm.sh/chart" not in text and "app.kubernetes.io/version" not in text
 
 
-@pytest.mark.parametrize("name", ["worker", "no-operator", "both"])
-def test_the_program_takes_the_configuration(helm4: Helm, program: Path, tmp_path: Path, name: str) -> None:
+def check_config(program: Path, made: Objects, directory: Path) -> None:
     """With its files in another place, and whatever in them."""
-    made = render_set(helm4, name)
     text = made.one("ConfigMap")["data"]["config.yaml"]
     for file in set(re.findall(r"/(?:var/run/secrets/pqcdc|etc/client)/\S+", text)):
-        own = tmp_path / Path(file).name
+        own = directory / Path(file).name
         own.write_text("something")
         own.chmod(0o600)
         text = text.replace(file, str(own))
-    path = tmp_path / "config.yaml"
+    path = directory / "config.yaml"
     path.write_text(text)
     done = subprocess.run([program, "config", "--config", path], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["worker", "no-operator", "both"])
+def test_the_program_takes_the_configuration(helm4: Helm, program: Path, tmp_path: Path, name: str) -> None:
+    check_config(program, render_set(helm4, name), tmp_path)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("connector-*.yaml")), ids=lambda path: path.stem)
+def test_the_program_takes_what_an_example_configures(
+    helm4: Helm, program: Path, tmp_path: Path, path: Path
+) -> None:
+    """A worker without the operator has the same sections."""
+    spec = yaml.safe_load(path.read_text())["spec"]
+    config = {name: spec[name] for name in SECTIONS if name in spec}
+    values = {"operator__enabled": False, "crds__install": False, "worker__enabled": True}
+    made = helm4.template(PQCDC, **values, worker__config=config)
+    check_config(program, made, tmp_path)

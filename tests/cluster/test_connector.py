@@ -1,8 +1,11 @@
 """What a Connector can be told, and what it says."""
 
+import re
+
 import pytest
 
 from lab.cluster import within
+from lab.fleet import CONFIG, PROGRAM
 from lab.waiting import wait_until
 
 
@@ -11,9 +14,6 @@ def role(line):
     """A role that must log in; its password is first."""
     scenario = line.scenario
     name = f"{scenario.name}_role"
-    scenario.execute(
-        "do $$ begin create role password_required; exception when duplicate_object then null; end $$"
-    )
     scenario.execute(f"create role {name} login superuser replication password 'first' in role password_required")
     yield name
     scenario.execute(f"drop role {name}")
@@ -42,7 +42,7 @@ def test_the_leaders_pod_is_known_by_its_label(connector):
     connector.wait_condition("LeaderElected", "True")
 
     def labelled() -> bool:
-        pods = connector.space.list("pods", f"{connector.pods.selector},pqcdc.io/role=leader")
+        pods = connector.space.list("pod", f"{connector.pods.selector},pqcdc.io/role=leader")
         return [pod["metadata"]["name"] for pod in pods] == [leader]
 
     wait_until(labelled, "the leader's pod has its label", 60, interval=0.2)
@@ -117,6 +117,93 @@ def test_a_missing_table_is_said_and_mended(connector, line):
     before = connector.pods.names()
     scenario.execute("create table late (id int primary key)")
     connector.wait_condition("Ready", "True", timeout=120)
+    assert connector.pods.names() == before
+    assert connector.pods.restarts() == 0
+
+
+@pytest.fixture
+def humble_role(role, line):
+    """May log in, and nothing else."""
+    line.scenario.execute(f"alter role {role} nosuperuser noreplication")
+    return role
+
+
+def test_missing_rights_are_said_and_mended(connector, line, humble_role):
+    """By the statement of the message, as it stands there."""
+    connector.space.secret("db", password="first")
+    connector.changes = {"cdc": with_secret(humble_role)}
+    connector.write()
+    condition = connector.wait_condition("Degraded", "True")
+    (statement,) = re.findall(r"ALTER ROLE .*?;", condition["message"])
+    assert humble_role in statement
+    assert connector.space.get("connector", connector.name)["status"]["lastError"]["sqlState"] == "42501"
+    before = connector.wait_halted()
+    line.scenario.execute(statement)
+    connector.wait_condition("Ready", "True", timeout=120)
+    connector.wait_condition("Degraded", "False")
+    assert connector.pods.names() == before
+    assert connector.pods.restarts() == 0
+
+
+@pytest.fixture
+def lose_slot(line, postgres):
+    """lose_slot(): the server takes WAL away that the slot, which nobody reads, still needs."""
+
+    def lose() -> None:
+        postgres.execute("alter system set max_slot_wal_keep_size = '1MB'")
+        postgres.execute("select pg_reload_conf()")
+        for _ in range(3):
+            line.change(1, 10)
+            postgres.execute("select pg_switch_wal()")
+        postgres.execute("checkpoint")
+        assert line.scenario.slot_row()["wal_status"] == "lost"
+
+    yield lose
+    postgres.execute("alter system reset max_slot_wal_keep_size")
+    postgres.execute("select pg_reload_conf()")
+
+
+def test_a_lost_slot_is_said_and_mended(connector, line, lose_slot):
+    """By what the message tells to do, while all its pods go on."""
+    connector.start()
+    connector.patch(paused=True)
+    connector.pods.wait_ready(0)
+    lose_slot()
+    connector.patch(paused=False)
+    condition = connector.wait_condition("Degraded", "True", "Halted:SlotLost")
+    assert connector.conditions()["Ready"]["status"] == "False"
+    assert "--accept-gap" in condition["message"]
+    connector.wait_event("Halted:SlotLost")
+    before = connector.wait_halted()
+    (statement,) = re.findall(r"SELECT pg_drop_replication_slot.*?;", condition["message"])
+    line.scenario.execute(statement)
+    create = (PROGRAM, "slot", "create", "--accept-gap", "--config", CONFIG)
+    connector.space.kubectl("exec", min(before), "--", *create)
+    connector.wait_condition("Ready", "True", timeout=120)
+    connector.wait_condition("Degraded", "False")
+    line.change(1, 10)
+    connector.settle()
+    assert connector.pods.names() == before
+    assert connector.pods.restarts() == 0
+
+
+def test_kafkas_password_is_rotated(connector, line, kafka, acquit):
+    """Nothing is restarted: the worker reads the file again when it connects."""
+    kafka.set_password("worker", "first")
+    connector.space.secret("kafka", password="first")
+    properties = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-256", "sasl.username": "worker"}
+    password = {"sasl.password": {"secretRef": {"name": "kafka", "key": "password"}}}
+    connector.start(kafka={"brokers": [kafka.guarded], "properties": properties, "propertyFiles": password})
+    before = connector.pods.names()
+    with line.writers(largest=200, pause=0.01):
+        connector.wait_delivery()
+        kafka.set_password("worker", "second")
+        connector.space.secret("kafka", password="second")
+        kafka.stop()  # who is connected need not log in again
+        kafka.start()
+        connector.wait_delivery()
+    connector.settle()
+    acquit(line)
     assert connector.pods.names() == before
     assert connector.pods.restarts() == 0
 

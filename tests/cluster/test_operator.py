@@ -1,36 +1,19 @@
 """The operator itself goes, comes back, and is far away: connectors stream meanwhile."""
 
 import time
-from pathlib import Path
 
 import pytest
 
-from lab.cluster import Pods, Space, first_process, within
+from lab.cluster import within
 from lab.fleet import CHART, ConnectorFleet
 from lab.waiting import wait_until
-
-
-@pytest.fixture
-def operators(operator: Space) -> Pods:
-    """Its own pods."""
-    return Pods(operator, "app.kubernetes.io/instance=pqcdc,app.kubernetes.io/component=operator")
-
-
-def resident_mib(pods: Pods) -> dict[str, float]:
-    """Pod -> what its process holds in memory."""
-    found = {}
-    for pod in pods.all():
-        container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
-        process = Path(f"/proc/{first_process(pod['metadata']['uid'], container)}/status")
-        (line,) = [each for each in process.read_text().splitlines() if each.startswith("VmRSS")]
-        found[pod["metadata"]["name"]] = int(line.split()[1]) / 1024
-    return found
 
 
 def seen_generation(connector: ConnectorFleet) -> int:
     return connector.space.get("connector", connector.name).get("status", {}).get("observedGeneration", 0)
 
 
+@pytest.mark.alone
 def test_uninstalled_it_leaves_connectors_as_they_are(connector, operator, operators, line, acquit, say):
     """And it is quick to be back: the time from `helm install` to Ready."""
     connector.start()
@@ -52,21 +35,7 @@ def test_uninstalled_it_leaves_connectors_as_they_are(connector, operator, opera
     assert not before & connector.pods.names()
 
 
-def test_from_nothing_to_ready(connector, operator, operators, say):
-    """The images are on the node already."""
-    operator.helm(3, "uninstall", "pqcdc", "--wait")
-    operators.wait_ready(0)
-    start = time.monotonic()
-    operator.helm(3, "install", "pqcdc", str(CHART))
-    connector.write()
-    connector.space.kubectl("wait", "--for=condition=Ready", f"connector/{connector.name}", within(90))
-    say(f"Ready {time.monotonic() - start:.1f} s after helm install began")
-    operators.wait_ready(2)
-    connector.pods.wait_ready(2)
-    for kind, pods in (("operator", operators), ("worker", connector.pods)):
-        say(f"{kind}: " + ", ".join(f"{mib:.1f} MiB" for mib in resident_mib(pods).values()))
-
-
+@pytest.mark.alone
 def test_the_operator_that_leads_is_killed(connector, operator, operators):
     """The other one goes on."""
     connector.start()
@@ -79,30 +48,35 @@ def test_the_operator_that_leads_is_killed(connector, operator, operators):
     operators.wait_ready(2)
 
 
-def test_the_api_server_is_away(fleet, line, acquit):
-    """Pods stream on, and nothing is restarted."""
-    leader = fleet.start()
-    cluster = fleet.space.cluster
+@pytest.mark.alone
+def test_the_api_server_is_away(connector, operators, line, acquit):
+    """Pods stream on, and nothing is restarted, nor is an operator."""
+    leader = connector.start()
+    cluster = connector.space.cluster
+    before = operators.restarts()
     with line.writers(largest=200, pause=0.01):
-        fleet.wait_delivery()
+        connector.wait_delivery()
         cluster.run("kill", "kube-apiserver")
         try:
-            fleet.wait_delivery()
-            fleet.wait_delivery()
+            connector.wait_delivery()
+            connector.wait_delivery()
         finally:
             cluster.run("start", "kube-apiserver")
-            wait_until(lambda: answers(cluster), "the API server answers", 90, interval=0.5)
-        fleet.wait_delivery()
-    fleet.settle()
+            wait_until(lambda: answers(cluster), "the API server answers", 90, interval=0.2)
+        connector.wait_delivery()
+    connector.settle()
     acquit(line)
-    assert fleet.pods.wait_leader() == leader
-    assert fleet.pods.restarts() == 0
+    assert connector.pods.wait_leader() == leader
+    assert connector.pods.restarts() == 0
+    assert operators.restarts() == before
+    connector.scale(1)  # and the operator acts again
+    connector.pods.wait_ready(1)
 
 
 def answers(cluster) -> bool:
     try:
-        return cluster.kubectl("get", "--raw", "/readyz") == "ok"
-    except RuntimeError:
+        return cluster.api.call("GET", "/readyz").body == b"ok"
+    except OSError:
         return False
 
 

@@ -13,10 +13,11 @@ PAUSE = 0.01  # between two transactions of a writer: the machine has more to do
 
 
 @pytest.fixture
-def under_load(fleet, line, acquit):
-    """with under_load(): writers write, and something arrives before and after; then all is judged."""
+def under_load(line, acquit):
+    """with under_load(fleet): writers write, and something arrives before and after; then all is judged."""
+
     @contextmanager
-    def load():
+    def load(fleet):
         with line.writers(largest=200, pause=PAUSE):
             fleet.wait_delivery()
             yield
@@ -29,35 +30,36 @@ def under_load(fleet, line, acquit):
 
 def test_the_leaders_pod_is_deleted(fleet, under_load, say):
     leader = fleet.start()
-    with under_load():
+    with under_load(fleet):
         with fleet.takeover(say):
             fleet.space.kubectl("delete", "pod", leader, "--wait=false")
         assert fleet.pods.wait_leader() != leader
         fleet.pods.wait_ready(2)
 
 
-def test_the_leaders_process_is_killed(fleet, under_load, say):
-    leader = fleet.start()
-    with under_load():
-        with fleet.takeover(say):
-            fleet.pods.kill(leader)
-        assert fleet.pods.wait_leader(other_than=leader) != leader
-        wait_until(lambda: fleet.pods.restarts() == 1, "the container is started again")
-        fleet.pods.wait_ready(2)
+def test_the_leaders_process_is_killed(connector, under_load, say):
+    leader = connector.start()
+    with under_load(connector):
+        with connector.takeover(say):
+            connector.pods.kill(leader)
+        assert connector.pods.wait_leader(other_than=leader) != leader
+        wait_until(lambda: connector.pods.restarts() == 1, "the container is started again")
+        connector.pods.wait_ready(2)
 
 
-def test_a_rollout_is_restarted(fleet, under_load):
-    fleet.start()
-    before = fleet.pods.names()
-    with under_load():
-        fleet.restart()
-        fleet.wait_rolled()
-    assert not before & fleet.pods.names()
+def test_a_rollout_is_restarted(connector, under_load):
+    """What kubectl writes into the Deployment for that stays there."""
+    connector.start()
+    before = connector.pods.names()
+    with under_load(connector):
+        connector.restart()
+        connector.wait_rolled()
+    assert not before & connector.pods.names()
 
 
 def test_it_is_scaled(fleet, under_load):
     fleet.start()
-    with under_load():
+    with under_load(fleet):
         fleet.scale(1)
         fleet.pods.wait_ready(1)
         fleet.wait_delivery()
@@ -69,23 +71,24 @@ def test_it_is_scaled(fleet, under_load):
         fleet.pods.wait_ready(2)
 
 
-def test_the_node_is_drained(fleet, under_load):
+@pytest.mark.alone
+def test_the_node_is_drained(connector, under_load):
     """The node is the only one, so that it must take pods again while it is drained."""
-    fleet.start()
-    before = fleet.pods.names()
-    with under_load():
+    connector.start()
+    before = connector.pods.names()
+    with under_load(connector):
         errors: list[Exception] = []
-        drain = threading.Thread(target=drain_node, args=(fleet, errors))
+        drain = threading.Thread(target=drain_node, args=(connector, errors))
         drain.start()
         try:
-            wait_until(lambda: is_cordoned(fleet), "the node is cordoned")
-            fleet.space.cluster.kubectl("uncordon", NODE)
+            wait_until(lambda: is_cordoned(connector), "the node is cordoned")
+            connector.space.cluster.kubectl("uncordon", NODE)
             drain.join()
         finally:
-            fleet.space.cluster.kubectl("uncordon", NODE)
+            connector.space.cluster.kubectl("uncordon", NODE)
         assert not errors, errors
-        fleet.pods.wait_ready(2)
-    assert not before & fleet.pods.names()
+        connector.pods.wait_ready(2)
+    assert not before & connector.pods.names()
 
 
 def drain_node(fleet, errors: list[Exception]) -> None:
@@ -98,7 +101,7 @@ def drain_node(fleet, errors: list[Exception]) -> None:
 
 
 def is_cordoned(fleet) -> bool:
-    node = fleet.space.get("node", NODE)
+    node = fleet.space.cluster.api.get(f"/api/v1/nodes/{NODE}")
     return node["spec"].get("unschedulable", False)
 
 
@@ -106,7 +109,7 @@ def test_the_configuration_changes(fleet, under_load):
     """Pods are replaced, one after the other, and a standby stays."""
     fleet.start()
     before = fleet.pods.names()
-    with under_load():
+    with under_load(fleet):
         fleet.configure(kafka={"compression": "lz4"})
         wait_until(lambda: not before & fleet.pods.names(), "no pod of before is left", timeout=120, interval=0.2)
         fleet.wait_rolled()
@@ -115,7 +118,7 @@ def test_the_configuration_changes(fleet, under_load):
 def test_the_image_changes(fleet, under_load, image):
     fleet.start()
     other = fleet.space.cluster.tag(image, "other")
-    with under_load():
+    with under_load(fleet):
         fleet.set_image(other)
         wait_until(lambda: images(fleet) == {other}, "all pods have the other image", timeout=120, interval=0.2)
         fleet.wait_rolled()

@@ -14,6 +14,7 @@ from lab.image import Image, build_image
 
 MB = 1_000_000
 SBOM = "/usr/share/sbom/pqcdc.spdx.json"
+BUILDINFO = "/usr/share/sbom/pqcdc.buildinfo"
 
 
 @pytest.fixture(scope="session")
@@ -74,9 +75,11 @@ def test_its_labels_say_what_it_is(image: Image, root: Path):
         "version",
         "revision",
         "created",
+        "base.name",
     }
+    assert labels[f"{prefix}base.name"] == "scratch", "and so there is no digest of it"
     assert labels[f"{prefix}version"] == version_of(root, "/usr/bin/pqcdc")
-    assert re.fullmatch(r"[0-9a-f]{40}", labels[f"{prefix}revision"])
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", labels[f"{prefix}revision"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", labels[f"{prefix}created"])
 
 
@@ -140,6 +143,20 @@ def test_the_bill_of_materials_is_spdx(sbom: dict):
         assert {relationship["spdxElementId"], relationship["relatedSpdxElement"]} <= known
 
 
+def test_what_it_was_built_with_is_recorded(image: Image, root: Path, sbom: dict):
+    """By name and version, the compiler and all; the packages of the image's own files among them."""
+    text = (root / BUILDINFO[1:]).read_text()
+    head, _, packages = text.partition("Installed-Build-Depends:\n")
+    rows = packages.splitlines()
+    assert all(re.fullmatch(r" [a-z0-9.+-]+ \(= [\w.+:~-]+\),", row) for row in rows[:-1])
+    versions = dict(re.findall(r"^ (\S+) \(= (\S+)\),?$", packages, re.M))
+    assert len(versions) == len(rows) > 100
+    assert {"gcc", "cmake", "libc6-dev", "librdkafka-dev"} <= versions.keys()
+    taken = {each["name"]: each["versionInfo"] for each in sbom["packages"] if each["name"] != "pqcdc"}
+    assert taken.items() <= versions.items()
+    assert f"Vcs-Revision: {image.config['Labels']['org.opencontainers.image.revision']}\n" in head
+
+
 def test_authorities_are_debians(root: Path):
     """Those that the machine trusts besides are not in it."""
     bundle = (root / "etc/ssl/certs/ca-certificates.crt").read_text()
@@ -147,6 +164,13 @@ def test_authorities_are_debians(root: Path):
     for local in Path("/usr/local/share/ca-certificates").glob("*.crt"):
         assert local.read_text().strip() not in bundle, local.name
     assert (root / "usr/lib/ssl/cert.pem").is_symlink()
+
+
+def test_it_does_not_tell_what_came_from_a_cache(image: Image):
+    """Else the same sources would make two images, one in a cold cache and one in a warm."""
+    assert not image.document.get("history")
+    assert image.document["created"] == image.config["Labels"]["org.opencontainers.image.created"]
+    assert len(image.manifest["Layers"]) == 1
 
 
 def test_it_is_the_same_when_it_is_built_again(image: Image, full: bool):

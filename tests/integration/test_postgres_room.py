@@ -12,13 +12,13 @@ PROGRAMS = sorted(path.stem.removesuffix("_test") for path in (ROOT / "tests/int
 
 
 @pytest.fixture(scope="module")
-def room_postgres(request, state, logs):
+def room_postgres(pg_major, state, logs):
     """They change pg_hba.conf and break connections: a server of their own, as it comes."""
-    server = Postgres(state / "postgres-room", request.config.getoption("--pg-major"))
+    server = Postgres(state / f"postgres-room-{pg_major}", pg_major)
     server.start()
     yield server
     server.stop()
-    server.remove(logs / "postgres-room")
+    server.remove(logs / f"postgres-room-{pg_major}")
 
 
 @pytest.mark.versions

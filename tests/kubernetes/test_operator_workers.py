@@ -182,6 +182,28 @@ def tries_of(replica, halts: bool) -> int:
     return len(replica.worker.find_logs("^halted$")) if halts else replica.links.postgres.proxy.accepted
 
 
+def test_a_database_that_is_not_there_is_said_and_mended(staff, line):
+    """It is made later, as a copy of one that has the table and the publication."""
+    scenario = line.scenario
+    name = f"{scenario.database}_late"
+    for _ in range(2):
+        staff.start(cdc={"database": name, "slot": {"name": name}})
+    condition = staff.wait("Degraded", "True", "DatabaseUnseen")
+    assert "create the database" in condition["message"], condition
+    assert staff.shop.status("orders")["lastError"]["sqlState"] == "3D000"
+    scenario.postgres.execute(f"create database {name} template {scenario.database}")
+    try:
+        staff.wait_streaming()
+        assert all(worker.alive() for worker in staff.workers)
+    finally:
+        for worker in staff.workers:
+            worker.end()
+        slots = f"from pg_replication_slots where database = '{name}'"
+        wait_until(lambda: not scenario.postgres.execute(f"select {slots} and active"), "nobody reads")
+        scenario.postgres.execute(f"select pg_drop_replication_slot(slot_name) {slots}")
+        scenario.postgres.execute(f"drop database {name} with (force)")
+
+
 def test_a_database_that_is_away_is_said_by_who_leads_too(staff, line):
     """It has streamed: who leads stays so, for nobody else could."""
     for _ in range(2):

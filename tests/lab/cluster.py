@@ -8,8 +8,10 @@
         space.apply({"kind": ...})
 """
 
+import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,14 +19,33 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote
 
 from lab.image import Image
+from lab.kubernetes import ApiClient
 from lab.network import network_of
 from lab.servers import LAB
 from lab.waiting import patient, wait_until
 
 NODE, NODE_IP = "node-1", "10.197.0.10"
+API_PORT = 6443
+# Where the API server has the kinds that are looked at often: kubectl takes many times as long.
+PLACES = {
+    "pod": "/api/v1/{}/pods",
+    "service": "/api/v1/{}/services",
+    "configmap": "/api/v1/{}/configmaps",
+    "serviceaccount": "/api/v1/{}/serviceaccounts",
+    "deployment": "/apis/apps/v1/{}/deployments",
+    "role": "/apis/rbac.authorization.k8s.io/v1/{}/roles",
+    "rolebinding": "/apis/rbac.authorization.k8s.io/v1/{}/rolebindings",
+    "poddisruptionbudget": "/apis/policy/v1/{}/poddisruptionbudgets",
+    "networkpolicy": "/apis/networking.k8s.io/v1/{}/networkpolicies",
+    "lease": "/apis/coordination.k8s.io/v1/{}/leases",
+    "event": "/apis/events.k8s.io/v1/{}/events",
+    "connector": "/apis/pqcdc.io/v1alpha1/{}/connectors",
+}
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 
 
@@ -73,12 +94,30 @@ class KubeCluster:
         with network_of(int((self.state / "pid/holder").read_text().split()[0])):
             yield
 
-    def load(self, image: Image) -> None:
-        self.run("load", str(image.archive))
+    @cached_property
+    def api(self) -> ApiClient:
+        """As the administrator; from inside the cluster's network."""
+        keys = self.state / "keys"
+        return ApiClient(API_PORT, keys / "ca.crt", (keys / "admin.crt", keys / "admin.key"))
 
-    def tag(self, image: Image, tag: str) -> str:
+    @contextmanager
+    def locked(self, what: str, shared: bool = False) -> Iterator[None]:
+        """Against other processes that use this cluster."""
+        with open(self.state / f"{what}.lock", "a") as file:
+            fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            yield
+
+    def load(self, image: Image) -> None:
+        """What is loaded already is not loaded again."""
+        loaded = self.state / "loaded"
+        with self.locked("image"):
+            if not loaded.exists() or loaded.read_text() != image.digest():
+                self.run("load", str(image.archive))
+                loaded.write_text(image.digest())
+
+    def tag(self, image: Image, tag: str, repository: str = "") -> str:
         """Another name of the image."""
-        name = f"{image.name.rpartition(':')[0]}:{tag}"
+        name = f"{repository or image.name.rpartition(':')[0]}:{tag}"
         self.run("ctr", "images", "tag", "--force", image.name, name)
         return name
 
@@ -122,13 +161,15 @@ class Space:
     def apply(self, *objects: dict) -> None:
         self.cluster.apply(*({**each, "metadata": {**each["metadata"], "namespace": self.name}} for each in objects))
 
+    def place(self, kind: str) -> str:
+        return PLACES[kind].format(f"namespaces/{self.name}")
+
     def list(self, kind: str, selector: str = "") -> list[dict]:
-        return json.loads(self.kubectl("get", kind, "--selector", selector, "--output", "json"))["items"]
+        return self.cluster.api.get(f"{self.place(kind)}?labelSelector={quote(selector)}")["items"]
 
     def find(self, kind: str, name: str) -> dict | None:
         """None: it is not there."""
-        text = self.kubectl("get", kind, name, "--ignore-not-found", "--output", "json")
-        return json.loads(text) if text else None
+        return self.cluster.api.find(f"{self.place(kind)}/{name}")
 
     def get(self, kind: str, name: str) -> dict:
         found = self.find(kind, name)
@@ -139,8 +180,27 @@ class Space:
         """Made, or given other values."""
         self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values})
 
+    def forward(self, name: str, port: int, target: int) -> None:
+        """A Service before what listens there beside the cluster."""
+        labels = {"kubernetes.io/service-name": name}
+        slice_ = {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {"name": f"{name}-1", "labels": labels},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [NODE_IP], "conditions": {"ready": True}}],
+            "ports": [{"name": "main", "port": target}],
+        }
+        spec = {"ports": [{"name": "main", "port": port}]}
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+        self.apply(service, slice_)
+
     def remove(self) -> None:
-        self.cluster.kubectl("delete", "namespace", self.name, "--ignore-not-found", within(120))
+        """Until nothing runs in it; the rest goes by itself. Pods are not left to the namespace's controller,
+        which comes to them late."""
+        self.cluster.kubectl("delete", "namespace", self.name, "--ignore-not-found", "--wait=false")
+        self.cluster.api.delete(self.place("pod"))
+        wait_until(lambda: not self.list("pod"), f"no pod is left in {self.name}", 120, interval=0.1)
 
 
 class Pods:
@@ -152,7 +212,7 @@ class Pods:
 
     def all(self) -> list[dict]:
         """Those that are not on their way out."""
-        pods = self.space.list("pods", self.selector)
+        pods = self.space.list("pod", self.selector)
         return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
     def names(self) -> set[str]:
@@ -185,7 +245,7 @@ class Pods:
         """That many pods, all ready, and none on its way out."""
 
         def ready() -> bool:
-            pods = self.space.list("pods", self.selector)
+            pods = self.space.list("pod", self.selector)
             return len(pods) == count and all(is_ready(pod) for pod in pods)
 
         try:
@@ -199,9 +259,12 @@ class Pods:
 
     def kill(self, name: str) -> None:
         """SIGKILL to the first process of its container."""
-        pod = self.space.get("pod", name)
-        (status,) = pod["status"]["containerStatuses"]
-        os.kill(first_process(pod["metadata"]["uid"], status["containerID"].rpartition("/")[2]), signal.SIGKILL)
+        os.kill(first_process(self.space.get("pod", name)), signal.SIGKILL)
+
+    def resident_mib(self) -> list[float]:
+        """What the process of each pod holds in memory."""
+        texts = [Path(f"/proc/{first_process(pod)}/status").read_text() for pod in self.all()]
+        return [int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024 for text in texts]
 
 
 def is_ready(pod: dict) -> bool:
@@ -221,9 +284,11 @@ def status_of(pod: dict) -> dict | None:
         return None
 
 
-def first_process(uid: str, container: str) -> int:
-    """As it is known outside the cluster."""
-    for procs in Path("/sys/fs/cgroup").glob(f"**/pod{uid}/{container}/cgroup.procs"):
+def first_process(pod: dict) -> int:
+    """Of its only container, as it is known outside the cluster."""
+    (status,) = pod["status"]["containerStatuses"]
+    container = status["containerID"].rpartition("/")[2]
+    for procs in Path("/sys/fs/cgroup").glob(f"**/pod{pod['metadata']['uid']}/{container}/cgroup.procs"):
         pids = sorted(int(pid) for pid in procs.read_text().split())
         if pids:
             return pids[0]

@@ -13,7 +13,8 @@ from lab.scenario import merge
 from lab.waiting import patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-CHART = ROOT / "charts/pqcdc"
+CHART, CONNECTOR_CHART = ROOT / "charts/pqcdc", ROOT / "charts/pqcdc-connector"
+PROGRAM, CONFIG = "/usr/bin/pqcdc", "/etc/pqcdc/config.yaml"  # in a pod
 PATIENCE = 90  # seconds: pods are made and ended meanwhile, on a machine that has other things to do
 
 
@@ -104,12 +105,13 @@ class ChartFleet(Fleet):
         super().__init__(space, line, "orders", selector, directory)
         self.major = major
         self.deployment = "orders-pqcdc-worker"
+        self.worker: dict = {}  # values of it, besides the configuration
 
     def values(self) -> dict:
         values = {
             "crds": {"install": False},
             "operator": {"enabled": False},
-            "worker": {"enabled": True, "config": self.config(), "replicaCount": self.replicas},
+            "worker": {"enabled": True, "config": self.config(), "replicaCount": self.replicas} | self.worker,
         }
         if self.image:
             values["image"] = {"tag": self.image.rpartition(":")[2]}
@@ -173,3 +175,23 @@ class ConnectorFleet(Fleet):
             return wait_until(found, f"{type_}={status} {reason or ''}", timeout, interval=0.2)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{json.dumps(self.conditions(), indent=1)}\n{self.pods.describe()}") from None
+
+    def wait_halted(self) -> set[str]:
+        """All its pods say that a person must act, and none is ended for that."""
+
+        def halted() -> bool:
+            states = [status["state"] for status in self.pods.statuses().values()]
+            return states == ["halted"] * self.replicas
+
+        wait_until(halted, "all workers are halted", PATIENCE, interval=0.2)
+        return self.pods.names()
+
+    def wait_event(self, reason: str) -> dict:
+        """A warning about the Connector."""
+
+        def found() -> dict | None:
+            events = [event for event in self.space.list("event") if event["regarding"].get("name") == self.name]
+            warnings = [event for event in events if event["type"] == "Warning" and event["reason"] == reason]
+            return warnings[0] if warnings else None
+
+        return wait_until(found, f"an event {reason}", PATIENCE, interval=0.2)

@@ -52,9 +52,8 @@ class Objects(list):
 class Helm:
     def __init__(self, major: int):
         self.major = major
-        self._program = subprocess.run(
-            [LAB / "helm.sh", "path", str(major)], check=True, stdout=subprocess.PIPE, text=True
-        ).stdout.strip()
+        path = [LAB / "helm.sh", "path", str(major)]
+        self.program = Path(subprocess.run(path, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
         self._rendered: dict[tuple[str, ...], str] = {}
 
     def run(self, *arguments: str, home: Path | None = None) -> str:
@@ -65,7 +64,7 @@ class Helm:
                 f"HELM_{name}_HOME": f"{place}/{name.lower()}" for name in ("CACHE", "CONFIG", "DATA")
             }
             done = subprocess.run(
-                [self._program, *arguments],
+                [self.program, *arguments],
                 cwd=ROOT,
                 env={"PATH": "/usr/bin:/bin", "HOME": str(place), **environment},
                 capture_output=True,

@@ -34,8 +34,13 @@ class Image:
         return name
 
     @cached_property
+    def document(self) -> dict:
+        """All that is said of it: config, layers, history."""
+        return self._json(self.manifest["Config"])
+
+    @property
     def config(self) -> dict:
-        return self._json(self.manifest["Config"])["config"]
+        return self.document["config"]
 
     @cached_property
     def members(self) -> dict[str, tarfile.TarInfo]:

@@ -64,7 +64,7 @@ class Line:
                 f"select pg_create_logical_replication_slot('{self.scenario.slot}', 'pgoutput'{slot_options})"
             )
 
-    def writers(self, largest: int = 1000, pause: float = 0) -> Writers:
+    def writers(self, largest: int = 1000, pause: float = 0.005) -> Writers:
         return Writers(self.scenario.dsn, self.ids, largest=largest, pause=pause)
 
     def reader_ends(self) -> dict[int, int]:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psycopg
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
 from lab import processes
 from lab.topics import partitions_of
@@ -169,6 +169,28 @@ class GuardedKafka(Kafka):
                 "sasl.password": self.PASSWORD,
             },
         }
+
+
+class ScramKafka(Kafka):
+    """A broker of which who comes by `guarded` must log in, with a password that may change."""
+
+    CONF = (
+        "sasl.enabled.mechanisms=SCRAM-SHA-256\n"
+        "listener.name.proxied.scram-sha-256.sasl.jaas.config="
+        "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    )
+
+    def __init__(self, state: Path, host: str):
+        super().__init__(state, conf=self.CONF, host=host, KAFKA_PROXIED="SASL_PLAINTEXT")
+        self.environment["KAFKA_PROXY"] = str(self.proxied_port)  # no proxy: it is there itself
+        self.guarded = f"{host}:{self.proxied_port}"
+
+    def set_password(self, user: str, password: str) -> None:
+        """For who logs in from now on."""
+        how = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 2})
+        change = UserScramCredentialUpsertion(user, how, password.encode())
+        admin.alter_user_scram_credentials([change])[user].result(timeout=30)
 
 
 class MockBroker:

@@ -4,7 +4,7 @@
     check.py CHECK --root DIR [--build DIR]      check the tree
     check.py CHECK --planted --build DIR         plant violations, each in a copy; fail unless it is caught
 
-CHECK: includes, symbols, headers, sizes, format, options, codes, peers
+CHECK: includes, symbols, headers, sizes, format, options, codes, conditions, links, peers
 """
 import argparse
 import pathlib
@@ -232,6 +232,72 @@ def check_codes(root, _build):
     return problems + [f"{path}: {code} is not in the tables" for code in sorted(halts - set(codes))]
 
 
+def reason_of(text, reason, function):
+    """As a row of the operator's tables has it; of one that is worked out, what it begins with."""
+    if reason != "NULL":
+        return reason.strip('"')
+    body = re.search(rf"^static bool {function}\(.*?^}}", text, re.M | re.S)
+    worked_out = re.search(r'"(\w+:)%', body[0]) if body else None
+    return worked_out[1] if worked_out else f"{function}: its reason cannot be found"
+
+
+def said_conditions(text):
+    """(condition, status, reason) of every row of src/operator/conditions.c."""
+    tables = re.search(r"\btables\[\] = \{(.*?)^\};", text, re.M | re.S)
+    for condition, rows in re.findall(r'\{ "(\w+)", (\w+), COUNT_OF', tables[1] if tables else ""):
+        table = re.search(rf"^static const struct row {rows}\[\] = \{{(.*?)^\}};", text, re.M | re.S)
+        for status, reason, function in re.findall(r'\{ is_(\w+), ("\w+"|NULL), (\w+) \}', table[1]):
+            yield condition, status.capitalize(), reason_of(text, reason, function)
+
+
+def told_conditions(text):
+    """The same of a document: a heading for each condition, and under it a row for each reason."""
+    chapter = text.partition("\n## What a condition says")[2].partition("\n## ")[0]
+    for section in re.split(r"^### ", chapter, flags=re.M)[1:]:
+        for status, reasons in re.findall(r"^\| (True|False|Unknown) \| ([^|]*) \|", section, re.M):
+            for reason in re.findall(r"`(\w+:?)\w*`", reasons):
+                yield section.split()[0], status, reason
+
+
+def check_conditions(root, _build):
+    """What a condition may say is what the document explains, and nothing else."""
+    path = root / "docs" / "kubernetes.md"
+    said = set(said_conditions((root / "src/operator/conditions.c").read_text()))
+    told = set(told_conditions(path.read_text()))
+    if not said or not told:
+        return ["no condition was found: the check sees nothing"]
+    return ([f"{path}: nothing explains {' '.join(row)}" for row in sorted(said - told)]
+            + [f"{path}: no condition says {' '.join(row)}" for row in sorted(told - said)])
+
+
+def anchors_of(path):
+    """What # of a link to that document may name: its headings, as they are shown on the web."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+            for heading in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+def link_problem(path, link):
+    """What is wrong with a link to a place of the tree; None when nothing is."""
+    name, _, anchor = link.partition("#")
+    target = path.parent / name if name else path
+    if not target.exists():
+        return f"{path}: {link}: no such file"
+    if anchor and anchor not in anchors_of(target):
+        return f"{path}: {link}: no such heading"
+    return None
+
+
+def check_links(root, _build):
+    """Links from one document to another lead somewhere."""
+    paths = [root / "README.md", *sorted((root / "docs").glob("*.md")), *sorted((root / "charts").glob("*/*.md"))]
+    links = [(path, link) for path in paths for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text())
+             if "://" not in link]
+    if not links:
+        return ["no link was found: the check sees nothing"]
+    return [problem for path, link in links if (problem := link_problem(path, link))]
+
+
 def defines(path, function):
     """Whether that file of tests has a function of that name."""
     if not path.is_file():
@@ -267,6 +333,8 @@ CHECKS = {
     "format": check_format,
     "options": check_options,
     "codes": check_codes,
+    "conditions": check_conditions,
+    "links": check_links,
     "peers": check_peers,
 }
 
@@ -362,6 +430,37 @@ def plant_codes(root, build):
     path = root / "docs" / "operations.md"
     path.write_text(path.read_text().replace("| `slot_missing`", "| `planted_code`, `slot_missing`"))
     return build, "nothing says planted_code"
+
+
+def plant_conditions(root, build):
+    path = root / "src" / "operator" / "conditions.c"
+    path.write_text(path.read_text().replace('{ is_false, "NoLeader", on_no_leader }',
+                                             '{ is_false, "Planted", on_no_leader }'))
+    return build, "nothing explains Ready False Planted"
+
+
+def plant_conditions_of_a_reason_that_is_worked_out(root, build):
+    path = root / "src" / "operator" / "conditions.c"
+    path.write_text(path.read_text().replace('"Halted:%', '"Planted:%'))
+    return build, "nothing explains Degraded True Planted:"
+
+
+def plant_conditions_of_another_status(root, build):
+    path = root / "docs" / "kubernetes.md"
+    path.write_text(path.read_text().replace("| False | `NoLeader` |", "| Unknown | `NoLeader` |"))
+    return build, "no condition says Ready Unknown NoLeader"
+
+
+def plant_links(root, build):
+    path = root / "docs" / "kubernetes.md"
+    path.write_text(path.read_text() + "\n[planted](planted.md)\n")
+    return build, "planted.md: no such file"
+
+
+def plant_links_of_a_heading(root, build):
+    path = root / "docs" / "kubernetes.md"
+    path.write_text(path.read_text().replace("### Two Connectors, one slot", "### Planted"))
+    return build, "#two-connectors-one-slot: no such heading"
 
 
 def plant_in_peers(root, pattern, replacement):

@@ -148,6 +148,67 @@ static void waiting_for_others_is_no_failure(void **state)
     }
 }
 
+#define BLIND   "'database':{'seen':false,'error':{'code':'28P01'}}"
+#define CUT_OFF "'brokers':{'reached':false,'error':{'code':'brokers_lost'}}"
+
+/* Of several that have an outage who streams speaks, else who leads, else the first one. */
+static void the_outage_of_who_streams_counts_before_others(void **state)
+{
+    static const struct {
+        const char *first, *second, *pod;
+        unsigned count;
+    } rows[] = {
+        { "'state':'standby'," BLIND, "'state':'standby'," BLIND, "w-1", 2 },
+        { "'state':'standby'," BLIND, "'lease':{'leads':true}," BLIND, "w-10", 2 },
+        { "'lease':{'leads':true}," BLIND, "'state':'streaming'," BLIND, "w-10", 2 },
+        { "'state':'streaming'," BLIND, "'lease':{'leads':true}," BLIND, "w-1", 2 },
+        { "'state':'streaming'", "'state':'standby'," BLIND, "w-10", 1 },
+        { "'database':{'seen':true}", "'database':null", "", 0 },
+        { "'database':7", "'state':'standby'", "", 0 },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char reports[512];
+        snprintf(reports, sizeof(reports), "{'w-1':{'body':{%s}},'w-10':{'body':{%s}}}",
+                 rows[i].first, rows[i].second);
+        AUTO(struct sight, sight_done) sight = read_sight(TWO_PODS, reports);
+        assert_string_equal(sight.workers.blind.pod, rows[i].pod);
+        assert_int_equal(sight.workers.blinds, rows[i].count);
+        assert_int_equal(sight.workers.blind.error != NULL, rows[i].count > 0);
+        assert_int_equal(sight.workers.cut_offs, 0);
+    }
+    AUTO(struct sight, sight_done)
+    sight = read_sight(TWO_PODS, "{'w-1':{'body':{" CUT_OFF "}}}");
+    assert_string_equal(sight.workers.cut_off.pod, "w-1");
+    assert_string_equal(kube_object_text(sight.workers.cut_off.error, "code", ""), "brokers_lost");
+    assert_int_equal(sight.workers.blinds, 0);
+}
+
+/* Also between two attempts; but not while it sees nothing, nor from a stream. */
+static void what_a_person_must_do_is_a_halt(void **state)
+{
+    static const struct {
+        const char *body;
+        bool halted;
+    } rows[] = {
+        { "'state':'halted','reason':null", true },
+        { "'state':'halted','reason':{'class':'halt'}," BLIND, true },
+        { "'state':'standby','reason':{'class':'halt'}", true },
+        { "'state':'starting','reason':{'class':'config'}", true },
+        { "'state':'starting','reason':{'class':'retry'}", false },
+        { "'state':'standby','reason':{'class':'step_down'}", false },
+        { "'state':'standby','reason':{'class':'halt'}," BLIND, false },
+        { "'state':'streaming','reason':{'class':'halt'}", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char reports[256];
+        snprintf(reports, sizeof(reports), "{'w-1':{'body':{%s}}}", rows[i].body);
+        AUTO(struct sight, sight_done) sight = read_sight(TWO_PODS, reports);
+        assert_int_equal(sight.workers.halted.body != NULL, rows[i].halted);
+    }
+}
+
 #define POD_OF(status) "[{'metadata':{'name':'p'," WORKER "},'status':{" status "}}]"
 #define SCHEDULED(time)                                                                            \
     "'conditions':[{'type':'PodScheduled','status':'True','lastTransitionTime':'" time "'}],"
@@ -256,6 +317,8 @@ int main(void)
         cmocka_unit_test(who_answers_speaks_for_itself),
         cmocka_unit_test(the_freshest_sight_of_the_slot_counts_unless_it_is_old),
         cmocka_unit_test(waiting_for_others_is_no_failure),
+        cmocka_unit_test(the_outage_of_who_streams_counts_before_others),
+        cmocka_unit_test(what_a_person_must_do_is_a_halt),
         cmocka_unit_test(a_pod_that_cannot_run_says_why),
         cmocka_unit_test(silence_counts_only_of_what_runs),
         cmocka_unit_test(last_words_are_the_end),

@@ -1,0 +1,91 @@
+"""The commands of the README, as they stand there, and the example that they name."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from lab.cluster import Pods, Space
+from lab.fleet import ROOT
+from lab.helm import Helm
+from lab.topics import TopicReader, create_topic
+from lab.waiting import wait_until
+
+PASSWORD = "..."  # the README's
+TOPIC = "shop.orders"
+
+
+def commands() -> str:
+    """Of its part about Kubernetes."""
+    section = (ROOT / "README.md").read_text().split("\n## On Kubernetes\n")[1]
+    return re.search(r"^```\n(.*?)^```", section, re.M | re.S)[1]
+
+
+@pytest.fixture
+def shop(operator: Space, postgres, kafka):
+    """What the example expects in a namespace shop: postgres and kafka, and what is in them."""
+    space = operator.cluster.space("shop")
+    space.forward("postgres", 5432, postgres.port)
+    space.forward("kafka", 9092, kafka.port)
+    create_topic(kafka.bootstrap, TOPIC)
+    secret = sql.Literal(PASSWORD)
+    make = sql.SQL("create role cdc_user login replication password {} in role password_required").format(secret)
+    postgres.execute(make)
+    postgres.execute("create database shop owner cdc_user")
+    postgres.execute("create table orders (id int primary key, what text)", database="shop")
+    postgres.execute("alter table orders owner to cdc_user", database="shop")
+    yield space
+    space.remove()
+    wait_until(lambda: drop_shop(postgres), "nobody uses the database", 60, interval=0.2)
+    postgres.execute("drop role cdc_user")
+
+
+def drop_shop(postgres) -> bool:
+    try:
+        drop = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = 'shop'"
+        postgres.execute(drop)
+        postgres.execute("drop database shop with (force)")
+    except psycopg.errors.ObjectInUse:
+        return False
+    return True
+
+
+def typed(space: Space, script: str, home: Path) -> str:
+    """By somebody in the tree's root whose kubectl is in that namespace."""
+    kubeconfig = home / "kubeconfig"
+    kubeconfig.write_bytes(space.cluster.kubeconfig.read_bytes())
+    before = (
+        f"export HOME={home} KUBECONFIG={kubeconfig} PATH={Helm(3).program.parent}:$PATH",
+        f"kubectl config set-context --current --namespace={space.name} >/dev/null",
+        f"cd {ROOT}",
+    )
+    return space.cluster.run("exec", "bash", "-euc", "\n".join((*before, script)))
+
+
+@pytest.mark.alone
+def test_from_nothing_to_ready(operator, operators, shop, postgres, kafka, image, files, say):
+    """The image is on the node already, in the place of the registry that the README names."""
+    operator.helm(3, "uninstall", "pqcdc", "--wait")
+    operators.wait_ready(0)
+    shop.cluster.tag(image, image.name.rpartition(":")[2], "registry.example/team/pqcdc")
+    start = time.monotonic()
+    text = typed(shop, commands(), files)
+    say(f"Ready {time.monotonic() - start:.1f} s after helm install began")
+    header, row = (line.split() for line in text.splitlines()[-2:])
+    assert dict(zip(header, row, strict=False))["READY"] == "True", text
+    postgres.execute("insert into orders values (1, 'first')", database="shop")
+    reader = TopicReader(kafka.bootstrap)
+    (record,) = wait_until(lambda: reader.read(TOPIC), "the row is in Kafka")
+    assert json.loads(record.value)["what"] == "first"
+    workers = Pods(shop, "pqcdc.io/connector=orders")
+    operators.wait_ready(2)
+    workers.wait_ready(2)
+    images = {container["image"] for pod in workers.all() for container in pod["spec"]["containers"]}
+    assert {name.rpartition(":")[0] for name in images} == {"registry.example/team/pqcdc"}
+    for kind, pods in (("operator", operators), ("worker", workers)):
+        say(f"{kind} at rest: " + ", ".join(f"{mib:.1f} MiB" for mib in pods.resident_mib()))
+    reader.close()
