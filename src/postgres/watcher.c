@@ -203,12 +203,15 @@ static bool answer_key(struct watcher *watcher, struct db_conn *conn, struct err
     return true;
 }
 
-/* True: it differs from the look before. */
+/* True: it differs from the look before. What changed last is kept by looks that see no change. */
 static bool note_publication(struct report *report, const struct publication_sight *now)
 {
     struct watcher_publication *known = &report->publication;
+    char change[PUBLICATION_CHANGE_SIZE];
     bool changed =
-        report->publication_seen && publication_watch_changed(&known->sight, now, known->change);
+        report->publication_seen && publication_watch_changed(&known->sight, now, change);
+    if (changed)
+        memcpy(known->change, change, sizeof(change));
     known->sight = *now;
     report->publication_seen = true;
     return changed;

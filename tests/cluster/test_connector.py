@@ -76,7 +76,7 @@ def test_a_wrong_password_is_said_and_mended(connector, line, role):
     connector.write()
     condition = connector.wait_condition("Degraded", "True", "DatabaseUnseen")
     assert "password" in condition["message"], condition
-    assert connector.conditions()["Ready"]["reason"] == "DatabaseUnseen"
+    connector.wait_condition("Ready", "False", "DatabaseUnseen")  # once all of them say so
     error = connector.space.get("connector", connector.name)["status"]["lastError"]
     assert error["sqlState"] == "28P01"
     before = connector.pods.names()

@@ -582,3 +582,26 @@ def test_sink_stdout_needs_no_kafka(scenario):
         "headers": {},
     }
     assert scenario.records() == []
+
+
+def test_a_publication_of_its_own_making_is_no_change(scenario):
+    """Although the watcher has seen it come, and has looked again, before the stream begins: the creation of the
+    slot waits for a transaction."""
+    scenario.execute(USERS)
+
+    def last_look():
+        looks = "query like '%pg_catalog.pg_publication AS p%' and pid <> pg_backend_pid()"
+        return scenario.execute(f"select max(query_start) from pg_stat_activity where {looks}")
+
+    with scenario.connect(autocommit=False) as open_transaction:
+        open_transaction.execute("select pg_current_xact_id()")
+        worker = scenario.worker()
+        publications = "select 1 from pg_publication where pubname = %s"
+        worker.wait(lambda: scenario.execute(publications, (scenario.publication,)), "the publication is there")
+        for _ in range(3):
+            before = last_look()
+            worker.wait(lambda before=before: last_look() not in (before, [(None,)]), "the watcher looks")
+    worker.wait_streaming()
+    scenario.execute("insert into users (name) values ('one')")
+    scenario.settle(worker)
+    assert worker.find_log("^the publication changed under the stream$") is None
