@@ -85,6 +85,37 @@ void farewell_tell_shared(const struct resource *resource, const json_t *other, 
     tell(events, "SlotKept", "Delete", false, buf_text(&note));
 }
 
+/* The Job. */
+
+static bool job_is(const json_t *job, const char *type)
+{
+    const json_t *all = kube_object_find(job, "status.conditions");
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *one = json_array_get(all, i);
+        if (strcmp(kube_object_text(one, "type", ""), type) == 0 &&
+            strcmp(kube_object_text(one, "status", ""), "True") == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool has_ended_as(const struct reconcile_seen *seen, const struct resource *resource,
+                         const char *type)
+{
+    return workload_is_ours(resource, seen->job) && job_is(seen->job, type);
+}
+
+static bool is_dropped(const struct reconcile_seen *seen, const struct resource *resource)
+{
+    return has_ended_as(seen, resource, "Complete");
+}
+
+static bool is_under_way(const struct reconcile_seen *seen, const struct resource *resource)
+{
+    return workload_is_ours(resource, seen->job) && !is_dropped(seen, resource) &&
+           !has_ended_as(seen, resource, "Failed");
+}
+
 /* Reasons to let go without dropping. */
 
 static bool in_dying_namespace(const struct reconcile_seen *seen,
@@ -121,46 +152,6 @@ static void let_go(const struct resource *resource, struct reconcile_plan *plan,
     out->over = true;
 }
 
-/* Whoever else uses the slot wins over all other reasons: nobody is told how to drop it. */
-static bool leave_to_another(const struct reconcile_seen *seen, const struct resource *resource,
-                             struct reconcile_plan *plan, struct farewell *out)
-{
-    const json_t *other = seen->twin != NULL ? seen->twin : seen->sharer;
-    if (other == NULL)
-        return false;
-    farewell_tell_shared(resource, other, plan->events);
-    let_go(resource, plan, out);
-    return true;
-}
-
-static bool leave_early(const struct reconcile_seen *seen, const struct resource *resource,
-                        struct reconcile_plan *plan, struct farewell *out)
-{
-    for (size_t i = 0; i < COUNT_OF(ways_out); i++) {
-        const struct way_out *way = &ways_out[i];
-        if (!way->applies(seen, resource))
-            continue;
-        farewell_tell_kept(resource, way->reason, way->warning, way->why, plan->events);
-        let_go(resource, plan, out);
-        return true;
-    }
-    return false;
-}
-
-/* The Job. */
-
-static bool job_is(const json_t *job, const char *type)
-{
-    const json_t *all = kube_object_find(job, "status.conditions");
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        const json_t *one = json_array_get(all, i);
-        if (strcmp(kube_object_text(one, "type", ""), type) == 0 &&
-            strcmp(kube_object_text(one, "status", ""), "True") == 0)
-            return true;
-    }
-    return false;
-}
-
 /* The Job drops no publication that somebody else made, and is content when it has no right to. */
 static void dropped(const struct resource *resource, struct reconcile_plan *plan,
                     struct farewell *out)
@@ -178,6 +169,60 @@ static void dropped(const struct resource *resource, struct reconcile_plan *plan
                           resource->publication);
     tell(plan->events, "SlotDropped", "Delete", false, buf_text(&note));
     let_go(resource, plan, out);
+}
+
+static const struct way_out *way_out_of(const struct reconcile_seen *seen,
+                                        const struct resource *resource)
+{
+    for (size_t i = 0; i < COUNT_OF(ways_out); i++) {
+        if (ways_out[i].applies(seen, resource))
+            return &ways_out[i];
+    }
+    return NULL;
+}
+
+/* Whoever else uses the slot wins over all other reasons: nobody is told how to drop it. A Job that
+ * is under way is not called back: how it ends decides. */
+static bool leave_to_another(const struct reconcile_seen *seen, const struct resource *resource,
+                             const struct way_out *way, struct reconcile_plan *plan,
+                             struct farewell *out)
+{
+    const json_t *other = seen->twin != NULL ? seen->twin : seen->sharer;
+    if (other == NULL || (way == NULL && is_under_way(seen, resource)))
+        return false;
+    farewell_tell_shared(resource, other, plan->events);
+    let_go(resource, plan, out);
+    return true;
+}
+
+static bool leave_early(const struct reconcile_seen *seen, const struct resource *resource,
+                        const struct way_out *way, struct reconcile_plan *plan,
+                        struct farewell *out)
+{
+    char why[NOTE_MAX_BYTES / 2];
+    if (way == NULL)
+        return false;
+    (void)snprintf(why, sizeof(why), "%s%s%s%s", way->why,
+                   is_under_way(seen, resource) ? ", while Job " : "",
+                   is_under_way(seen, resource) ? resource->drop : "",
+                   is_under_way(seen, resource) ? " is under way and may still drop it" : "");
+    farewell_tell_kept(resource, way->reason, way->warning, why, plan->events);
+    let_go(resource, plan, out);
+    return true;
+}
+
+/* What is dropped already is not said to stay. */
+static bool leave(const struct reconcile_seen *seen, const struct resource *resource,
+                  struct reconcile_plan *plan, struct farewell *out)
+{
+    const struct way_out *way = way_out_of(seen, resource);
+    bool leaves = way != NULL || seen->twin != NULL || seen->sharer != NULL;
+    if (leaves && is_dropped(seen, resource)) {
+        dropped(resource, plan, out);
+        return true;
+    }
+    return leave_to_another(seen, resource, way, plan, out) ||
+           leave_early(seen, resource, way, plan, out);
 }
 
 static void failed(const struct resource *resource, const char *why, const char *retry,
@@ -292,8 +337,7 @@ void farewell_plan(const struct reconcile_seen *seen, const struct resource *res
     struct rendering rendering;
     struct error err = ERROR_INIT;
     *out_farewell = (struct farewell){ 0 };
-    if (leave_to_another(seen, resource, plan, out_farewell) ||
-        leave_early(seen, resource, plan, out_farewell))
+    if (leave(seen, resource, plan, out_farewell))
         return;
     if (invalid != NULL) {
         failed(resource, invalid->text, "mend the resource", out_farewell);

@@ -5,7 +5,8 @@
  *                                                   -> it failed: a person decides
  *
  * The finalizer goes at once when nobody can or may drop: the namespace is terminating, the slot is
- * another Connector's too, the annotation pqcdc.io/abandon-slot gives up, the policy became Retain.
+ * another Connector's too and no Job is under way, the annotation pqcdc.io/abandon-slot gives up,
+ * the policy became Retain. What a Job has dropped by then is said to be dropped.
  * Pure; any thread. */
 #ifndef OPERATOR_FAREWELL_H
 #define OPERATOR_FAREWELL_H

@@ -154,8 +154,10 @@ bool standing_is_news(const json_t *before, const json_t *after, int64_t now_us)
         if (has_jumped(&figures[i], before, after))
             return true;
     }
-    int64_t age_s = objects_age_s(kube_object_text(before, "measuredTime", ""), now_us);
-    return !has_same_figures(before, after) && (age_s < 0 || age_s >= FIGURES_REST_SECONDS);
+    const char *measured = kube_object_text(before, "measuredTime", "");
+    int64_t age_s = objects_age_s(measured, now_us);
+    bool is_old = measured[0] == '\0' || age_s < 0 || age_s >= FIGURES_REST_SECONDS;
+    return is_old && !has_same_figures(before, after);
 }
 
 static json_t *measured_time(const json_t *before, const json_t *status, int64_t now_us)

@@ -400,29 +400,70 @@ void leadership_stop(struct leadership *leadership)
 
 /* For commands. */
 
-enum { FORGET_TRIES = 10 };
+enum { FORGET_TRIES = 10, PATH_SIZE = 640 };
+
+struct lease_access {
+    struct kube_config *kube;
+    struct loop *loop;
+    struct kube_client *client;
+    char path[PATH_SIZE]; /* of the Lease */
+    char name[320];       /* namespace/name */
+};
+
+static void lease_access_close(struct lease_access *lease)
+{
+    kube_client_free(lease->client);
+    loop_free(lease->loop);
+    kube_config_free(lease->kube);
+}
+
+static bool lease_access_open(const struct config *config, struct lease_access *out_lease,
+                              struct error *err)
+{
+    char name[256];
+    struct clock clock = clock_system();
+    *out_lease = (struct lease_access){ .loop = loop_new(&clock) };
+    if (!load_kube(config, &out_lease->kube, err) || !name_lease(config, name, sizeof(name), err))
+        return false;
+    const struct kube_client_options options = { .config = out_lease->kube,
+                                                 .loop = out_lease->loop,
+                                                 .clock = clock };
+    const char *space = config->election_namespace != NULL ? config->election_namespace
+                                                           : out_lease->kube->namespace_name;
+    (void)snprintf(out_lease->path, sizeof(out_lease->path),
+                   "/apis/coordination.k8s.io/v1/namespaces/%s/leases/%s", space, name);
+    (void)snprintf(out_lease->name, sizeof(out_lease->name), "%s/%s", space, name);
+    return kube_client_new(&options, &out_lease->client, err);
+}
+
+static void read_lease(const struct lease_access *lease, struct kube_answer *answer)
+{
+    const struct kube_request request = { .verb = KUBE_GET,
+                                          .path = lease->path,
+                                          .retry_for_ms = 5000 };
+    kube_client_call_wait(lease->client, &request, answer);
+}
+
+static json_t *annotations_of(const struct kube_answer *answer)
+{
+    return json_object_get(json_object_get(answer->object, "metadata"), "annotations");
+}
 
 /* One try; *out_again: somebody wrote the Lease meanwhile. */
-static bool forget_once(struct kube_client *client, const char *space, const char *name,
-                        bool *out_again, struct error *err)
+static bool forget_once(const struct lease_access *lease, bool *out_again, struct error *err)
 {
-    char path[640];
     struct kube_answer answer = KUBE_ANSWER_INIT;
-    (void)snprintf(path, sizeof(path), "/apis/coordination.k8s.io/v1/namespaces/%s/leases/%s",
-                   space, name);
-    struct kube_request request = { .verb = KUBE_GET, .path = path, .retry_for_ms = 5000 };
     *out_again = false;
-    kube_client_call_wait(client, &request, &answer);
-    json_t *annotations =
-        json_object_get(json_object_get(answer.object, "metadata"), "annotations");
-    bool nothing =
-        answer.outcome == KUBE_NOT_FOUND ||
-        (answer.outcome == KUBE_OK && json_object_del(annotations, KUBE_LEASE_SOURCE) != 0);
+    read_lease(lease, &answer);
+    bool nothing = answer.outcome == KUBE_NOT_FOUND ||
+                   (answer.outcome == KUBE_OK &&
+                    json_object_del(annotations_of(&answer), KUBE_LEASE_SOURCE) != 0);
     if (!nothing && answer.outcome == KUBE_OK) {
-        request = (struct kube_request){ .verb = KUBE_PUT, .path = path };
+        const struct kube_request request = { .verb = KUBE_PUT,
+                                              .path = lease->path,
+                                              .body = answer.object };
         struct kube_answer put = KUBE_ANSWER_INIT;
-        request.body = answer.object;
-        kube_client_call_wait(client, &request, &put);
+        kube_client_call_wait(lease->client, &request, &put);
         kube_answer_done(&answer);
         answer = put;
         *out_again = answer.outcome == KUBE_CONFLICT;
@@ -434,25 +475,49 @@ static bool forget_once(struct kube_client *client, const char *space, const cha
     return done;
 }
 
-bool leadership_forget_slot(const struct config *config, struct error *err)
+static bool forget(const struct lease_access *lease, struct error *err)
 {
-    char name[256];
-    struct clock clock = clock_system();
-    AUTO(struct kube_config *, kube_config_free_p) kube = NULL;
-    AUTO(struct loop *, loop_free_p) loop = loop_new(&clock);
-    AUTO(struct kube_client *, kube_client_free_p) client = NULL;
-    if (!load_kube(config, &kube, err) || !name_lease(config, name, sizeof(name), err))
-        return false;
-    const struct kube_client_options options = { .config = kube, .loop = loop, .clock = clock };
-    if (!kube_client_new(&options, &client, err))
-        return false;
-    const char *space =
-        config->election_namespace != NULL ? config->election_namespace : kube->namespace_name;
     bool again = true;
     for (int tries = 0; again && tries < FORGET_TRIES; tries++)
-        if (forget_once(client, space, name, &again, err))
+        if (forget_once(lease, &again, err))
             return true;
-    return error_prefix(err, "forget the slot that Lease %s/%s remembers", space, name);
+    return error_prefix(err, "forget the slot that Lease %s remembers", lease->name);
+}
+
+bool leadership_forget_slot(const struct config *config, struct error *err)
+{
+    struct lease_access lease;
+    bool done = lease_access_open(config, &lease, err) && forget(&lease, err);
+    lease_access_close(&lease);
+    return done;
+}
+
+static bool recall_once(const struct lease_access *lease, const char *slot,
+                        struct gate_memory *out_memory, bool *out_remembers, struct error *err)
+{
+    struct kube_answer answer = KUBE_ANSWER_INIT;
+    read_lease(lease, &answer);
+    const char *note =
+        json_string_value(json_object_get(annotations_of(&answer), KUBE_LEASE_SOURCE));
+    bool done = answer.outcome == KUBE_OK || answer.outcome == KUBE_NOT_FOUND;
+    *out_remembers =
+        answer.outcome == KUBE_OK && note != NULL && slot_note_read(note, slot, out_memory);
+    if (!done) {
+        *err = answer.err;
+        (void)error_prefix(err, "read Lease %s", lease->name);
+    }
+    kube_answer_done(&answer);
+    return done;
+}
+
+bool leadership_recall_slot(const struct config *config, struct gate_memory *out_memory,
+                            bool *out_remembers, struct error *err)
+{
+    struct lease_access lease;
+    bool done = lease_access_open(config, &lease, err) &&
+                recall_once(&lease, config->cdc_slot_name, out_memory, out_remembers, err);
+    lease_access_close(&lease);
+    return done;
 }
 
 const struct gate *leadership_gate(const struct leadership *leadership)

@@ -33,5 +33,8 @@ int64_t leadership_alive_age_ms(const struct leadership *leadership); /* any thr
 
 /* Forgets the slot that the Lease remembers: a gap was accepted. Whatever leads goes on. */
 MUST_CHECK bool leadership_forget_slot(const struct config *config, struct error *err);
+/* What the Lease remembers of the configured slot; nothing where *out_remembers is false. */
+MUST_CHECK bool leadership_recall_slot(const struct config *config, struct gate_memory *out_memory,
+                                       bool *out_remembers, struct error *err);
 
 #endif

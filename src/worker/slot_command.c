@@ -7,6 +7,7 @@
 #include "connector/session.h"
 #include "connector/settings.h"
 #include "connector/slot_only.h"
+#include "kube/kube_lease.h"
 #include "postgres/publication.h"
 #include "worker/commands.h"
 #include "worker/leadership.h"
@@ -100,11 +101,46 @@ static bool drop_publication(struct db_conn *conn, const struct config *config, 
     return true;
 }
 
+static bool is_on_server(const struct config *config, const char *system_id, struct error *err)
+{
+    AUTO(struct settings *, settings_free_p) settings = NULL;
+    AUTO(struct db_conn *, db_conn_close_p) conn = NULL;
+    struct db_conn_system system;
+    if (!settings_new(config, &settings, err))
+        return false;
+    struct db_conn_options options = settings->conn;
+    options.replication = true;
+    if (!db_conn_open(&options, INTERRUPT_NONE, &conn, err) ||
+        !db_conn_identify(conn, &system, err))
+        return false;
+    if (strcmp(system.system_id, system_id) == 0)
+        return true;
+    error_set(err, ERROR_HALT, "other_server",
+              "not dropped: this server has system identifier %s, and slot \"%s\" was read on the "
+              "one with %s",
+              system.system_id, config->cdc_slot_name, system_id);
+    return error_advise(err, "point cdc.host at that server; where the slot of this one is meant, "
+                             "take annotation " KUBE_LEASE_SOURCE " off the Lease");
+}
+
+/* What has the slot's name on another server than the one that was read is somebody else's. */
+static bool is_where_it_was(const struct config *config, struct error *err)
+{
+    struct gate_memory memory;
+    bool remembers = false;
+    if (!leadership_is_leased(config))
+        return true;
+    return leadership_recall_slot(config, &memory, &remembers, err) &&
+           (!remembers || is_on_server(config, memory.system_id, err));
+}
+
 /* The slot first: a publication that goes before makes it useless. It may be tried again, so what
  * is gone already counts as dropped. */
 static bool drop_all(struct db_conn *conn, const struct config *config, struct error *err)
 {
     struct error failure = ERROR_INIT;
+    if (!is_where_it_was(config, err))
+        return false;
     if (drop(conn, config, &failure)) {
         /* said */
     } else if (strcmp(failure.code, "slot_missing") != 0) {

@@ -1,5 +1,6 @@
 """The other half of what decides, the slot: made slowly, held by a stranger, gone, of another past."""
 
+import json
 import signal
 import subprocess
 import time
@@ -197,17 +198,24 @@ def vanish(line, *replicas) -> None:
         replica.worker.signal(signal.SIGCONT)
 
 
-def create_slot(line, replica, *arguments: str) -> subprocess.CompletedProcess:
-    """As the advice says: by the configuration of one that has a kubeconfig."""
+def slot_command(line, replica, *arguments: str) -> subprocess.CompletedProcess:
+    """By the configuration of one that has a kubeconfig."""
     return subprocess.run(
-        [
-            *(str(line.scenario.program), "slot", "create", *arguments),
-            *("--config", str(replica.worker.config_file)),
-        ],
+        [str(line.scenario.program), "slot", *arguments, "--config", str(replica.worker.config_file)],
         capture_output=True,
         text=True,
         timeout=30,
     )
+
+
+def create_slot(line, replica, *arguments: str) -> subprocess.CompletedProcess:
+    """As the advice says."""
+    return slot_command(line, replica, "create", *arguments)
+
+
+def drop_all(line, replica) -> subprocess.CompletedProcess:
+    """As the Job of a Connector that is deleted does it."""
+    return slot_command(line, replica, "drop", "--with-publication")
 
 
 def begin_anew(line) -> None:
@@ -248,6 +256,40 @@ def test_slot_vanished(line, crew, lease, impact, acquit):
         leader.worker.wait_delivery(more=500)
     line.scenario.settle(leader.worker)
     assert not line.verdicts().missing
+
+
+def remembered(lease) -> dict | None:
+    note = lease.read()["metadata"].get("annotations", {}).get("pqcdc.io/source")
+    return note and json.loads(note)
+
+
+def test_slot_is_dropped_and_forgotten(line, crew, lease):
+    leader = crew.leader(in_cluster=False)
+    refused = drop_all(line, leader)
+    assert refused.returncode != 0 and "is active" in refused.stderr, "it is read"
+    assert line.scenario.slot_row() and remembered(lease)
+    assert leader.worker.terminate() == 0
+    for _ in range(2):
+        dropped = drop_all(line, leader)
+        assert dropped.returncode == 0, dropped.stderr
+        assert line.scenario.slot_row() == {} and remembered(lease) is None
+
+
+def test_slot_of_that_name_on_another_server_is_not_dropped(line, crew, lease):
+    """cdc.host was changed: what is there belongs to somebody else."""
+    leader = crew.leader(in_cluster=False)
+    assert leader.worker.terminate() == 0
+    note = remembered(lease)
+    here = note["systemId"]
+    lease.annotate(source=json.dumps(note | {"systemId": "7"}))
+    refused = drop_all(line, leader)
+    assert refused.returncode == HALTED, refused.stderr
+    assert f"has system identifier {here}" in refused.stderr and "the one with 7" in refused.stderr
+    assert line.scenario.slot_row() and remembered(lease)["systemId"] == "7"
+    lease.annotate(source=None)  # as the advice says
+    dropped = drop_all(line, leader)
+    assert dropped.returncode == 0, dropped.stderr
+    assert line.scenario.slot_row() == {}
 
 
 def test_slot_vanished_and_everybody_waits(line, crew, lease, impact, acquit):

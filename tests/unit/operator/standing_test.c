@@ -39,6 +39,16 @@ static void figures_are_written_once_a_minute(void **state)
     assert_true(is_news(status_of("0/1", 5, 0), status_of("0/2", 7, 1), -1)); /* a clock set back */
 }
 
+/* Where the definition is older than the operator, the server drops that field. */
+static void figures_of_no_known_time_are_written(void **state)
+{
+    json_t *before = status_of("0/1", 5, 0);
+    (void)state;
+    (void)json_object_del(before, "measuredTime");
+    assert_false(is_news(json_deep_copy(before), status_of("0/1", 5, 0), 1));
+    assert_true(is_news(before, status_of("0/2", 7, 1), 1));
+}
+
 static void a_jump_is_written_at_once(void **state)
 {
     static const struct {
@@ -88,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(figures_are_written_once_a_minute),
+        cmocka_unit_test(figures_of_no_known_time_are_written),
         cmocka_unit_test(a_jump_is_written_at_once),
         cmocka_unit_test(everything_else_is_written_at_once),
     };
