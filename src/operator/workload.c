@@ -282,6 +282,16 @@ bool workload_may_take(const json_t *connector, const json_t *object, struct err
                              "looked at again within a minute");
 }
 
+json_t *workload_stop(const json_t *connector, const json_t *deployment)
+{
+    if (!workload_may_take(connector, deployment, NULL) ||
+        kube_object_integer(deployment, "spec.replicas", 0) == 0)
+        return NULL;
+    return objects_pack("{s:s, s:s}", "name", kube_object_text(deployment, "metadata.name", ""),
+                        "resourceVersion",
+                        kube_object_text(deployment, "metadata.resourceVersion", ""));
+}
+
 static bool is_made_here(const char *kind)
 {
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

@@ -39,6 +39,11 @@ void workload_lacking(const struct resource *resource, const json_t *children, c
 void workload_surplus(const struct resource *resource, const json_t *children, const json_t *wanted,
                       json_t *remove);
 
+/* The Deployment that shall have no pod, as the plan's `stop` names it, which is by itself: of the
+ * whole Deployment the server may refuse something, or something before it. NULL: it is to have
+ * none already, or is somebody else's. */
+json_t *workload_stop(const json_t *connector, const json_t *deployment);
+
 /* True when the object is controlled by this very resource. */
 bool workload_is_ours(const struct resource *resource, const json_t *object);
 

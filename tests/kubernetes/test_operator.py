@@ -148,6 +148,17 @@ def test_a_change_of_the_spec_reaches_the_children(operators, shop):
     assert shop.child("Deployment", "orders")["spec"]["replicas"] == 0
 
 
+def test_what_is_refused_keeps_nobody_from_pausing(operators, shop):
+    operators.start()
+    shop.create("orders")
+    shop.wait_children("orders")
+    shop.edit("orders", {"spec": {"template": {"nodeSelector": {"no label, to be sure": "x"}}}})
+    shop.wait_condition("orders", "Degraded", "True", "ApplyFailed")
+    assert shop.child("Deployment", "orders")["spec"]["replicas"] == 2
+    shop.edit("orders", {"spec": {"paused": True}})
+    wait_until(lambda: shop.child("Deployment", "orders")["spec"]["replicas"] == 0, "its pods are to stop")
+
+
 def test_a_child_that_the_server_refuses_is_told_and_not_tried_hot(operators, shop):
     operator = operators.start()
     shop.create("orders", template={"nodeSelector": {"no label, to be sure": "x"}})
