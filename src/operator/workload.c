@@ -159,10 +159,10 @@ static const struct row {
     { "Role", role, true },
     { "RoleBinding", role_binding, true },
     { "ConfigMap", config_map, true },
+    { "Deployment", deployment, false },
     { "Service", service, false },
     { "PodDisruptionBudget", disruption_budget, false },
     { "PodMonitor", pod_monitor, false },
-    { "Deployment", deployment, false },
 };
 
 static void stamp(json_t *object)

@@ -13,10 +13,11 @@
 #include "operator/rendering.h"
 #include "operator/resource.h"
 
-/* ServiceAccount (unless the resource names one), Role, RoleBinding, ConfigMap, Service,
- * PodDisruptionBudget (from two replicas on), PodMonitor (when it is switched on), Deployment: in
- * this order, so that nothing is missing when pods start. Each with OBJECTS_APPLIED. replicas: of
- * the Deployment, which may be 0 while the resource asks for more. The caller's. */
+/* ServiceAccount (unless the resource names one), Role, RoleBinding, ConfigMap, Deployment,
+ * Service, PodDisruptionBudget (from two replicas on), PodMonitor (when it is switched on): in this
+ * order, so that nothing is missing when pods start, and they wait for nothing that they do not
+ * need. Each with OBJECTS_APPLIED. replicas: of the Deployment, which may be 0 while the resource
+ * asks for more. The caller's. */
 json_t *workload_wanted(const struct resource *resource, const struct operator_settings *settings,
                         const struct rendering *rendering, int64_t replicas);
 

@@ -208,6 +208,14 @@ def test_what_somebody_else_made_is_left_as_it_is(operators, shop, kind):
     assert same(shop.child(kind, "orders"), theirs)
 
 
+def test_what_pods_do_not_need_holds_none_up(operators, shop):
+    shop.api.post(shop.path("Service"), {"metadata": {"name": "pqcdc-orders"}, **TAKEN["Service"]})
+    operators.start()
+    shop.create("orders")
+    assert "Service pqcdc-orders" in shop.wait_condition("orders", "Degraded", "True", "NameTaken")["message"]
+    assert shop.child("Deployment", "orders")["spec"]["replicas"] == 2
+
+
 def test_a_name_that_becomes_free_is_taken(operators, shop):
     shop.api.post(shop.path("ConfigMap"), {"metadata": {"name": "pqcdc-orders"}})
     operators.start("--resync=2s")
