@@ -99,18 +99,23 @@ static bool on_twin(const struct conditions_input *in, struct answer *out)
                                    kube_object_text(in->twin, "metadata.name", ""));
 }
 
+static const char *stillness(const struct conditions_input *in)
+{
+    return in->workers->pods > 0 ? "its workers stop" : "no worker runs";
+}
+
 static bool on_paused(const struct conditions_input *in, struct answer *out)
 {
     return in->resource->paused &&
-           say(out, "spec.paused is true: no worker runs, and slot \"%s\" keeps WAL until one does",
-               in->resource->slot);
+           say(out, "spec.paused is true: %s, and slot \"%s\" keeps WAL until one runs again",
+               stillness(in), in->resource->slot);
 }
 
 static bool on_scaled(const struct conditions_input *in, struct answer *out)
 {
     return in->resource->replicas == 0 &&
-           say(out, "spec.replicas is 0: no worker runs, and slot \"%s\" keeps WAL until one does",
-               in->resource->slot);
+           say(out, "spec.replicas is 0: %s, and slot \"%s\" keeps WAL until one runs again",
+               stillness(in), in->resource->slot);
 }
 
 static bool has_failed_by(const struct conditions_input *in, const char *code)

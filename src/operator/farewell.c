@@ -275,15 +275,6 @@ static bool still_runs(const json_t *deployment, const struct workers *workers)
            kube_object_integer(deployment, "status.replicas", 0) > 0;
 }
 
-/* By itself, not as a part of the whole Deployment: the server may refuse that one. */
-static void stop(const json_t *deployment, struct reconcile_plan *plan)
-{
-    if (kube_object_integer(deployment, "spec.replicas", 0) != 0)
-        plan->stop = objects_pack(
-            "{s:s, s:s}", "name", kube_object_text(deployment, "metadata.name", ""),
-            "resourceVersion", kube_object_text(deployment, "metadata.resourceVersion", ""));
-}
-
 static const json_t *own_deployment(const struct reconcile_seen *seen,
                                     const struct resource *resource)
 {
@@ -319,7 +310,7 @@ static void stop_and_drop(const struct reconcile_seen *seen, const struct resour
     AUTO(json_t *, json_decrefp)
     wanted = wanted_of_end(seen, resource, rendering, deployment == NULL && workers->pods > 0);
     workload_lacking(resource, seen->children, wanted, plan->apply);
-    stop(deployment, plan);
+    plan->stop = workload_stop(seen->connector, deployment);
     plan->again_ms = SOON_MS;
     if (still_runs(deployment, workers))
         (void)snprintf(out->waits, sizeof(out->waits),

@@ -68,8 +68,12 @@ static void plan_workload(struct look *look)
     look->understood = rendering_make(&look->resource, seen->settings, &rendering, &look->invalid);
     if (!look->understood)
         return;
+    int64_t replicas = wanted_replicas(look);
+    if (replicas == 0)
+        look->plan->stop = workload_stop(
+            seen->connector, objects_find(seen->children, "Deployment", look->resource.child));
     AUTO(json_t *, json_decrefp) wanted =
-        workload_wanted(&look->resource, seen->settings, &rendering, wanted_replicas(look));
+        workload_wanted(&look->resource, seen->settings, &rendering, replicas);
     workload_lacking(&look->resource, seen->children, wanted, look->plan->apply);
     workload_surplus(&look->resource, seen->children, wanted, look->plan->remove);
     rendering_done(&rendering);

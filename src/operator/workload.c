@@ -159,10 +159,10 @@ static const struct row {
     { "Role", role, true },
     { "RoleBinding", role_binding, true },
     { "ConfigMap", config_map, true },
+    { "Deployment", deployment, false },
     { "Service", service, false },
     { "PodDisruptionBudget", disruption_budget, false },
     { "PodMonitor", pod_monitor, false },
-    { "Deployment", deployment, false },
 };
 
 static void stamp(json_t *object)
@@ -280,6 +280,16 @@ bool workload_may_take(const json_t *connector, const json_t *object, struct err
                     name);
     return error_advise(err, "delete or rename it, or give the Connector another name; it is "
                              "looked at again within a minute");
+}
+
+json_t *workload_stop(const json_t *connector, const json_t *deployment)
+{
+    if (!workload_may_take(connector, deployment, NULL) ||
+        kube_object_integer(deployment, "spec.replicas", 0) == 0)
+        return NULL;
+    return objects_pack("{s:s, s:s}", "name", kube_object_text(deployment, "metadata.name", ""),
+                        "resourceVersion",
+                        kube_object_text(deployment, "metadata.resourceVersion", ""));
 }
 
 static bool is_made_here(const char *kind)

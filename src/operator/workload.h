@@ -13,10 +13,11 @@
 #include "operator/rendering.h"
 #include "operator/resource.h"
 
-/* ServiceAccount (unless the resource names one), Role, RoleBinding, ConfigMap, Service,
- * PodDisruptionBudget (from two replicas on), PodMonitor (when it is switched on), Deployment: in
- * this order, so that nothing is missing when pods start. Each with OBJECTS_APPLIED. replicas: of
- * the Deployment, which may be 0 while the resource asks for more. The caller's. */
+/* ServiceAccount (unless the resource names one), Role, RoleBinding, ConfigMap, Deployment,
+ * Service, PodDisruptionBudget (from two replicas on), PodMonitor (when it is switched on): in this
+ * order, so that nothing is missing when pods start, and they wait for nothing that they do not
+ * need. Each with OBJECTS_APPLIED. replicas: of the Deployment, which may be 0 while the resource
+ * asks for more. The caller's. */
 json_t *workload_wanted(const struct resource *resource, const struct operator_settings *settings,
                         const struct rendering *rendering, int64_t replicas);
 
@@ -38,6 +39,11 @@ void workload_lacking(const struct resource *resource, const json_t *children, c
  * `remove`. */
 void workload_surplus(const struct resource *resource, const json_t *children, const json_t *wanted,
                       json_t *remove);
+
+/* The Deployment that shall have no pod, as the plan's `stop` names it, which is by itself: of the
+ * whole Deployment the server may refuse something, or something before it. NULL: it is to have
+ * none already, or is somebody else's. */
+json_t *workload_stop(const json_t *connector, const json_t *deployment);
 
 /* True when the object is controlled by this very resource. */
 bool workload_is_ours(const struct resource *resource, const json_t *object);

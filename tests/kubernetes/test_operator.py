@@ -148,6 +148,17 @@ def test_a_change_of_the_spec_reaches_the_children(operators, shop):
     assert shop.child("Deployment", "orders")["spec"]["replicas"] == 0
 
 
+def test_what_is_refused_keeps_nobody_from_pausing(operators, shop):
+    operators.start()
+    shop.create("orders")
+    shop.wait_children("orders")
+    shop.edit("orders", {"spec": {"template": {"nodeSelector": {"no label, to be sure": "x"}}}})
+    shop.wait_condition("orders", "Degraded", "True", "ApplyFailed")
+    assert shop.child("Deployment", "orders")["spec"]["replicas"] == 2
+    shop.edit("orders", {"spec": {"paused": True}})
+    wait_until(lambda: shop.child("Deployment", "orders")["spec"]["replicas"] == 0, "its pods are to stop")
+
+
 def test_a_child_that_the_server_refuses_is_told_and_not_tried_hot(operators, shop):
     operator = operators.start()
     shop.create("orders", template={"nodeSelector": {"no label, to be sure": "x"}})
@@ -195,6 +206,14 @@ def test_what_somebody_else_made_is_left_as_it_is(operators, shop, kind):
     shop.delete("orders")
     shop.wait_gone("orders")
     assert same(shop.child(kind, "orders"), theirs)
+
+
+def test_what_pods_do_not_need_holds_none_up(operators, shop):
+    shop.api.post(shop.path("Service"), {"metadata": {"name": "pqcdc-orders"}, **TAKEN["Service"]})
+    operators.start()
+    shop.create("orders")
+    assert "Service pqcdc-orders" in shop.wait_condition("orders", "Degraded", "True", "NameTaken")["message"]
+    assert shop.child("Deployment", "orders")["spec"]["replicas"] == 2
 
 
 def test_a_name_that_becomes_free_is_taken(operators, shop):
