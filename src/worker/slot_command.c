@@ -7,7 +7,6 @@
 #include "connector/session.h"
 #include "connector/settings.h"
 #include "connector/slot_only.h"
-#include "kube/kube_lease.h"
 #include "postgres/publication.h"
 #include "worker/commands.h"
 #include "worker/leadership.h"
@@ -119,19 +118,33 @@ static bool is_on_server(const struct config *config, const char *system_id, str
               "not dropped: this server has system identifier %s, and slot \"%s\" was read on the "
               "one with %s",
               system.system_id, config->cdc_slot_name, system_id);
-    return error_advise(err, "point cdc.host at that server; where the slot of this one is meant, "
-                             "take annotation " KUBE_LEASE_SOURCE " off the Lease");
+    return error_advise(err, "point cdc.host at that server");
 }
 
-/* What has the slot's name on another server than the one that was read is somebody else's. */
-static bool is_where_it_was(const struct config *config, struct error *err)
+static bool refuse_unknown(const struct config *config, struct error *err)
+{
+    error_set(err, ERROR_HALT, "slot_never_read",
+              "not dropped: the Lease does not remember that slot \"%s\" was read",
+              config->cdc_slot_name);
+    return error_advise(err, "it may be somebody else's; where it is meant: pqcdc slot drop, or "
+                             "SELECT pg_drop_replication_slot(...)");
+}
+
+/* A Lease remembers the slot that its holders read. What has that name on another server, or where
+ * nobody of ours has read it, may be somebody else's: a server can have several names. */
+static bool is_known(struct db_conn *conn, const struct config *config, struct error *err)
 {
     struct gate_memory memory;
+    struct slot_sight sight;
     bool remembers = false;
     if (!leadership_is_leased(config))
         return true;
-    return leadership_recall_slot(config, &memory, &remembers, err) &&
-           (!remembers || is_on_server(config, memory.system_id, err));
+    if (!leadership_recall_slot(config, &memory, &remembers, err) ||
+        !slot_look(conn, config->cdc_slot_name, &sight, err))
+        return false;
+    if (remembers)
+        return is_on_server(config, memory.system_id, err);
+    return !sight.exists || refuse_unknown(config, err);
 }
 
 /* The slot first: a publication that goes before makes it useless. It may be tried again, so what
@@ -139,7 +152,7 @@ static bool is_where_it_was(const struct config *config, struct error *err)
 static bool drop_all(struct db_conn *conn, const struct config *config, struct error *err)
 {
     struct error failure = ERROR_INIT;
-    if (!is_where_it_was(config, err))
+    if (!is_known(conn, config, err))
         return false;
     if (drop(conn, config, &failure)) {
         /* said */

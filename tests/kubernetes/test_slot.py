@@ -286,10 +286,23 @@ def test_slot_of_that_name_on_another_server_is_not_dropped(line, crew, lease):
     assert refused.returncode == HALTED, refused.stderr
     assert f"has system identifier {here}" in refused.stderr and "the one with 7" in refused.stderr
     assert line.scenario.slot_row() and remembered(lease)["systemId"] == "7"
-    lease.annotate(source=None)  # as the advice says
+    lease.annotate(source=json.dumps(note))
     dropped = drop_all(line, leader)
     assert dropped.returncode == 0, dropped.stderr
     assert line.scenario.slot_row() == {}
+
+
+def test_slot_that_nobody_of_ours_has_read_is_not_dropped(line, crew, lease):
+    """The server may have another name, by which somebody else reads that slot."""
+    leader = crew.leader(in_cluster=False)
+    assert leader.worker.terminate() == 0
+    lease.annotate(source=None)
+    refused = drop_all(line, leader)
+    assert refused.returncode == HALTED, refused.stderr
+    assert "does not remember" in refused.stderr and "pqcdc slot drop" in refused.stderr
+    assert line.scenario.slot_row()
+    line.scenario.execute("select pg_drop_replication_slot(%s)", (line.scenario.slot,))
+    assert drop_all(line, leader).returncode == 0, "it is gone"
 
 
 def test_slot_vanished_and_everybody_waits(line, crew, lease, impact, acquit):
