@@ -25,20 +25,20 @@ static const struct check {
     unsigned needs, gives; /* bits of enum seen */
     check_fn *run;
 } checks[] = {
-    { "postgres", 0, SEEN_SERVER, check_postgres },
-    { "wal_level", SEEN_SERVER, 0, check_wal_level },
-    { "role", SEEN_SERVER, 0, check_role },
-    { "slot", SEEN_SERVER, SEEN_SLOT, check_slot },
-    { "slots", SEEN_SLOT, 0, check_slots_left },
-    { "senders", SEEN_SLOT, 0, check_senders_left },
-    { "tables", SEEN_SERVER, SEEN_TABLES, check_tables },
-    { "publication", SEEN_SLOT | SEEN_TABLES, SEEN_PUBLICATION, check_publication },
-    { "replica_identity", SEEN_PUBLICATION, 0, check_replica_identity },
-    { "synchronous_standby", SEEN_SERVER, 0, check_synchronous },
-    { "routes", SEEN_PUBLICATION, SEEN_TOPICS, check_routes },
-    { "brokers", 0, SEEN_BROKERS, check_brokers },
-    { "topics", SEEN_TOPICS | SEEN_BROKERS, 0, check_topics },
-    { "record_size", SEEN_BROKERS, 0, check_record_size },
+    { "postgres", 0, SEEN_SERVER, check_postgres_server },
+    { "wal_level", SEEN_SERVER, 0, check_postgres_wal_level },
+    { "slot", SEEN_SERVER, SEEN_SLOT, check_postgres_slot },
+    { "role", SEEN_SLOT, 0, check_postgres_role },
+    { "slots", SEEN_SLOT, 0, check_postgres_slots_left },
+    { "senders", SEEN_SLOT, 0, check_postgres_senders_left },
+    { "tables", SEEN_SERVER, SEEN_TABLES, check_postgres_tables },
+    { "publication", SEEN_SLOT | SEEN_TABLES, SEEN_PUBLICATION, check_postgres_publication },
+    { "replica_identity", SEEN_PUBLICATION, 0, check_postgres_replica_identity },
+    { "synchronous_standby", SEEN_SERVER, 0, check_postgres_synchronous },
+    { "routes", SEEN_PUBLICATION, SEEN_TOPICS, check_postgres_routes },
+    { "brokers", 0, SEEN_BROKERS, check_kafka_brokers },
+    { "topics", SEEN_TOPICS | SEEN_BROKERS, 0, check_kafka_topics },
+    { "record_size", SEEN_BROKERS, 0, check_kafka_record_size },
 };
 
 /* The first check that should have given what is missing. */

@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-bool check_brokers(struct check_sight *sight, struct error *err)
+bool check_kafka_brokers(struct check_sight *sight, struct error *err)
 {
     if (!broker_sight_look(&sight->settings->producer, sight->topics, sight->topic_count,
                            &sight->brokers, err))
@@ -75,7 +75,7 @@ static void check_topic(struct check_sight *sight, const struct topic_sight *top
                   topic->name, topic->partition_count);
 }
 
-bool check_topics(struct check_sight *sight, struct error *err UNUSED)
+bool check_kafka_topics(struct check_sight *sight, struct error *err UNUSED)
 {
     for (uint32_t i = 0; i < sight->brokers.topic_count; i++)
         check_topic(sight, &sight->brokers.topics[i]);
@@ -136,7 +136,7 @@ static void check_topic_limit(struct check_sight *sight, const struct topic_sigh
               topic->name, (long long)topic->max_message_bytes, (long long)largest);
 }
 
-bool check_record_size(struct check_sight *sight, struct error *err UNUSED)
+bool check_kafka_record_size(struct check_sight *sight, struct error *err UNUSED)
 {
     check_own_limits(sight);
     for (uint32_t i = 0; i < sight->brokers.topic_count; i++)

@@ -4,8 +4,8 @@
 
 #include "worker/check_sight.h"
 
-MUST_CHECK check_fn check_brokers; /* fills sight->brokers */
-MUST_CHECK check_fn check_topics;
-MUST_CHECK check_fn check_record_size;
+MUST_CHECK check_fn check_kafka_brokers; /* fills sight->brokers */
+MUST_CHECK check_fn check_kafka_topics;
+MUST_CHECK check_fn check_kafka_record_size;
 
 #endif

@@ -4,16 +4,16 @@
 
 #include "worker/check_sight.h"
 
-MUST_CHECK check_fn check_postgres; /* opens sight->conn */
-MUST_CHECK check_fn check_wal_level;
-MUST_CHECK check_fn check_role;
-MUST_CHECK check_fn check_slot;
-MUST_CHECK check_fn check_slots_left;
-MUST_CHECK check_fn check_senders_left;
-MUST_CHECK check_fn check_tables;
-MUST_CHECK check_fn check_publication;
-MUST_CHECK check_fn check_replica_identity;
-MUST_CHECK check_fn check_synchronous;
-MUST_CHECK check_fn check_routes; /* fills sight->topics */
+MUST_CHECK check_fn check_postgres_server; /* opens sight->conn */
+MUST_CHECK check_fn check_postgres_wal_level;
+MUST_CHECK check_fn check_postgres_role;
+MUST_CHECK check_fn check_postgres_slot;
+MUST_CHECK check_fn check_postgres_slots_left;
+MUST_CHECK check_fn check_postgres_senders_left;
+MUST_CHECK check_fn check_postgres_tables;
+MUST_CHECK check_fn check_postgres_publication;
+MUST_CHECK check_fn check_postgres_replica_identity;
+MUST_CHECK check_fn check_postgres_synchronous;
+MUST_CHECK check_fn check_postgres_routes; /* fills sight->topics */
 
 #endif

@@ -3,6 +3,7 @@
 import json
 import shlex
 import subprocess
+from contextlib import closing
 from dataclasses import dataclass
 
 import psycopg
@@ -10,14 +11,14 @@ import pytest
 
 from lab.scenario import Scenario, merge
 from lab.servers import GuardedKafka, free_port
-from lab.topics import create_topic, set_topic
+from lab.topics import create_topic, set_topic, topic_names
 from lab.waiting import wait_until
 
 MEND = 1
 USAGE = 64
 CONFIG = 78
 CHECKS = [
-    "postgres", "wal_level", "role", "slot", "slots", "senders", "tables", "publication", "replica_identity",
+    "postgres", "wal_level", "slot", "role", "slots", "senders", "tables", "publication", "replica_identity",
     "synchronous_standby", "routes", "brokers", "topics", "record_size",
 ]  # fmt: skip
 # Kafka's commands, and the classes behind them.
@@ -109,7 +110,7 @@ def snapshot(scenario: Scenario) -> list:
             "select prpubid::text, prrelid::text from pg_publication_rel",
             "select relname, relreplident, relnatts from pg_class where relkind in ('r', 'p') order by 1",
         )
-    ] + [sorted(scenario.reader._consumer.list_topics(timeout=30).topics)]
+    ] + [sorted(name for name in topic_names(scenario.kafka.bootstrap) if not name.startswith("__"))]
 
 
 # All right
@@ -341,7 +342,8 @@ def test_an_owner_may_create_and_set(shop, check, role):
 
 def test_a_slot_that_another_program_reads(shop, check):
     shop.execute(f"create publication {shop.publication} for table users")
-    with psycopg.connect(shop.dsn + " replication=database application_name=other", autocommit=True) as other:
+    dsn = f"{shop.dsn} replication=database application_name=other"
+    with closing(psycopg.connect(dsn, autocommit=True)) as other:
         other.execute(f"CREATE_REPLICATION_SLOT {shop.slot} LOGICAL pgoutput NOEXPORT_SNAPSHOT")
         other.pgconn.send_query(
             f"START_REPLICATION SLOT {shop.slot} LOGICAL 0/0"
@@ -358,7 +360,8 @@ def test_limits_of_a_server(own_postgres, scenario_on, check):
     shop.execute("create table users (id int primary key)")
     found = check(shop.config())
     assert found.code == MEND
-    assert [row["check"] for row in found.rows if row["status"] == "fail"] == ["wal_level", "role", "slots", "senders"]
+    assert [row["check"] for row in found.rows if row["status"] == "fail"] == ["wal_level", "slots", "senders"]
+    assert "no WAL sender is left" in found.of("role", "skip")[0]["text"]
     for name in ("wal_level", "slots", "senders"):
         (row,) = found.of(name)
         assert row["advice"] == "then restart PostgreSQL"
@@ -366,6 +369,18 @@ def test_limits_of_a_server(own_postgres, scenario_on, check):
     server.stop()
     server.start()
     assert check(shop.config()).is_well()
+
+
+def test_the_last_slot_and_the_last_sender_are_ours(own_postgres, scenario_on, check):
+    shop = scenario_on(own_postgres(conf="max_wal_senders = 1\nmax_replication_slots = 1"))
+    shop.execute("create table users (id int primary key)")
+    assert check(shop.config()).is_well()
+    shop.streaming()
+    found = check(shop.config())
+    assert found.is_well(), found
+    assert "one of them is ours" in found.of("senders")[0]["text"] and "one of them is ours" in found.of("slots")[0]["text"]
+    other = check(merge(shop.config(), {"cdc": {"slot": {"name": "other"}}}))
+    assert [row["check"] for row in other.rows if row["status"] == "fail"] == ["slots", "senders"]
 
 
 def test_a_synchronous_standby(own_postgres, scenario_on, check):
