@@ -2,10 +2,13 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "postgres/publication_tables.h"
 #include "postgres/replica_identity.h"
+
+enum { SQL_MAX_BYTES = 16 * 1024 * 1024 };
 
 /* Statements that notes of the postgres room give as their advice. */
 static struct check_mend mend_of_note(const char *advice)
@@ -225,24 +228,45 @@ static bool may_create_publication(const struct check_sight *sight)
            (server->may_create && server->owns_tables && !sight->settings->all_tables);
 }
 
-/* A slot is older than a publication that is made now, and could not read it. */
-static bool older_slot(struct check_sight *sight, const char *creation, struct error *err)
+static bool has_own_slot(const struct check_sight *sight)
 {
     const struct config *config = sight->config;
+    return sight->slot.exists &&
+           slot_verify_ours(&sight->slot, config->cdc_slot_name, config->cdc_database, NULL);
+}
+
+/* The publication made anew, and the slot after it: one that is older could not read it. */
+static bool anew_sql(struct check_sight *sight, const char *before, char **out_sql,
+                     struct error *err)
+{
+    const struct config *config = sight->config;
+    bool has_slot = has_own_slot(sight);
     AUTO(char *, memory_free_p) slot = NULL;
-    if (!db_conn_literal(sight->conn, config->cdc_slot_name, &slot, err))
+    AUTO(char *, memory_free_p) creation = NULL;
+    AUTO(struct buf, buf_done) sql = buf_init(SQL_MAX_BYTES);
+    if (!db_conn_literal(sight->conn, config->cdc_slot_name, &slot, err) ||
+        !publication_creation_sql(sight->conn, &sight->settings->publication, &creation, err))
         return false;
-    AUTO(char *, memory_free_p) sql = text_format(
-        "SELECT pg_drop_replication_slot(%s);\n%s%s%s%s", slot, creation,
-        config->cdc_slot_create_if_not_exists ? "" : "\nSELECT pg_create_logical_replication_slot(",
-        config->cdc_slot_create_if_not_exists ? "" : slot,
-        config->cdc_slot_create_if_not_exists ? "" : ", 'pgoutput');");
+    if (has_slot)
+        buf_append_format(&sql, "SELECT pg_drop_replication_slot(%s);\n", slot);
+    buf_append_format(&sql, "%s%s", before, creation);
+    if (has_slot && !config->cdc_slot_create_if_not_exists)
+        buf_append_format(&sql, "\nSELECT pg_create_logical_replication_slot(%s, 'pgoutput');",
+                          slot);
+    *out_sql = memory_text(buf_text(&sql));
+    return true;
+}
+
+static bool older_slot(struct check_sight *sight, struct error *err)
+{
+    AUTO(char *, memory_free_p) sql = NULL;
+    if (!anew_sql(sight, "", &sql, err))
+        return false;
     const struct check_mend mend = { .sql = sql, .advice = "changes in between are not captured" };
-    check_say(
-        sight, FAIL, mend,
-        "publication \"%s\" does not exist, but the replication slot does, and could not read "
-        "one that is made now",
-        config->cdc_publication_name);
+    check_say(sight, FAIL, mend,
+              "publication \"%s\" does not exist, but the replication slot does, and could not "
+              "read one that is made now",
+              sight->config->cdc_publication_name);
     return true;
 }
 
@@ -252,8 +276,8 @@ static bool publication_missing(struct check_sight *sight, struct error *err)
     AUTO(char *, memory_free_p) sql = NULL;
     if (!publication_creation_sql(sight->conn, options, &sql, err))
         return false;
-    if (sight->slot.exists)
-        return older_slot(sight, sql, err);
+    if (has_own_slot(sight))
+        return older_slot(sight, err);
     if (!options->create_if_not_exists)
         check_say(sight, FAIL, MEND_SQL(sql),
                   "publication \"%s\" does not exist, and cdc.publication.createIfNotExists is "
@@ -278,11 +302,30 @@ struct notes {
     uint32_t count;
 };
 
+/* All tables instead of a list, or a list instead of all: nothing alters that. */
+static struct check_mend mend_of_kind(struct check_sight *sight, const char *advice, char **out_sql)
+{
+    AUTO(char *, memory_free_p) name = NULL;
+    if (!db_conn_identifier(sight->conn, sight->config->cdc_publication_name, &name, NULL))
+        return MEND_ADVICE(advice);
+    AUTO(char *, memory_free_p) before = text_format("DROP PUBLICATION %s;\n", name);
+    if (!anew_sql(sight, before, out_sql, NULL))
+        return MEND_ADVICE(advice);
+    return (struct check_mend){
+        .sql = *out_sql,
+        .advice = "or change cdc.publication.tables; changes in between are not captured"
+    };
+}
+
 static void note_drift(void *self, bool warning UNUSED, const char *text, const char *advice)
 {
     struct notes *notes = self;
+    AUTO(char *, memory_free_p) sql = NULL;
+    struct check_mend mend = mend_of_note(advice);
+    if (mend.sql == NULL)
+        mend = mend_of_kind(notes->sight, advice, &sql);
     notes->count++;
-    check_say(notes->sight, FAIL, mend_of_note(advice), "%s", text);
+    check_say(notes->sight, FAIL, mend, "%s", text);
 }
 
 bool check_postgres_publication(struct check_sight *sight, struct error *err)

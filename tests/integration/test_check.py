@@ -193,6 +193,16 @@ WRONG = {
         "fail",
         "could not read one that is made now",
     ),
+    "all tables for a list": (
+        [
+            "create publication {name} for all tables",
+            "select pg_create_logical_replication_slot('{name}', 'pgoutput')",
+        ],
+        {"cdc": {"slot": {"createIfNotExists": False}}},
+        "publication",
+        "fail",
+        "is FOR ALL TABLES, a list of tables is configured",
+    ),
     "slot of another plugin": (
         ["create publication {name} for table users", "select pg_create_logical_replication_slot('{name}', 'test_decoding')"],
         {},
@@ -340,6 +350,13 @@ def test_an_owner_may_create_and_set(shop, check, role):
     assert check(config).is_well()
 
 
+def test_a_slot_of_somebody_else_is_not_dropped_for_the_publication(shop, check):
+    shop.execute(f"select pg_create_logical_replication_slot('{shop.slot}', 'test_decoding')")
+    found = check(shop.config(**NO_PUBLICATION))
+    assert "nobody needs this slot" in found.of("slot", "fail")[0]["advice"]
+    assert "drop" not in found.of("publication", "fail")[0]["sql"]
+
+
 def test_a_slot_that_another_program_reads(shop, check):
     shop.execute(f"create publication {shop.publication} for table users")
     dsn = f"{shop.dsn} replication=database application_name=other"
@@ -368,6 +385,36 @@ def test_limits_of_a_server(own_postgres, scenario_on, check):
         mend(shop, row)
     server.stop()
     server.start()
+    assert check(shop.config()).is_well()
+
+
+def test_wal_of_a_slot_goes(own_postgres, scenario_on, check):
+    server = own_postgres(conf="max_slot_wal_keep_size = 1MB")
+    shop = scenario_on(server)
+    shop.execute("create table users (id int primary key)")
+    shop.execute(f"create publication {shop.publication} for table users")
+
+    def fill() -> str:
+        server.execute("select pg_logical_emit_message(false, 'fill', repeat('x', 100000))")
+        server.execute("select pg_switch_wal()")
+        return shop.slot_row()["wal_status"]
+
+    create = f"select pg_create_logical_replication_slot('{shop.slot}', 'pgoutput')"
+    shop.execute(create)
+    assert check(shop.config()).is_well()
+    wait_until(lambda: fill() == "unreserved", "the slot may lose WAL")
+    row = check(shop.config()).only("slot")
+    assert row["status"] == "warn" and "wal_status unreserved" in row["text"]
+    mend(shop, row)
+    wait_until(lambda: server.execute("show max_slot_wal_keep_size") == [("-1",)], "the setting counts")
+    assert check(shop.config()).is_well()
+
+    server.execute("alter system reset max_slot_wal_keep_size")
+    server.execute("select pg_reload_conf()")
+    wait_until(lambda: fill() and server.execute("checkpoint") == [] and fill() == "lost", "the slot is lost", 60)
+    row = check(shop.config()).only("slot")
+    assert row["status"] == "fail" and "is lost" in row["text"] and "--accept-gap" in row["advice"]
+    mend(shop, row)
     assert check(shop.config()).is_well()
 
 
