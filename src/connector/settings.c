@@ -268,6 +268,12 @@ bool settings_new(const struct config *config, struct settings **out_settings, s
     return true;
 }
 
+bool settings_topic(const struct settings *settings, const char *schema, const char *table,
+                    char **out_topic, struct error *err)
+{
+    return topic_route_find(settings->route, slice_of(schema), slice_of(table), out_topic, err);
+}
+
 void settings_free(struct settings *settings)
 {
     if (settings == NULL)

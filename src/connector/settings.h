@@ -47,6 +47,9 @@ MUST_CHECK bool settings_new(const struct config *config, struct settings **out_
                              struct error *err);
 /* The UUID behind "pqcdc:" in application_name, instead of a random one. */
 void settings_set_instance(struct settings *settings, const char *uuid);
+/* As topic_route_find(). */
+MUST_CHECK bool settings_topic(const struct settings *settings, const char *schema,
+                               const char *table, char **out_topic, struct error *err);
 void settings_free(struct settings *settings); /* NULL allowed */
 CLEANUP_POINTER(struct settings, settings_free)
 

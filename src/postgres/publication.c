@@ -508,20 +508,53 @@ static void ignore_note(void *self UNUSED, bool warning UNUSED, const char *text
 {
 }
 
-bool publication_ensure(struct db_conn *conn, const struct publication_options *options,
-                        publication_note_fn *note, void *self, struct error *err)
+static bool ensurer_init(struct ensurer *ensurer, struct db_conn *conn,
+                         const struct publication_options *options, publication_note_fn *note,
+                         void *self, struct error *err)
 {
-    struct ensurer ensurer = {
+    *ensurer = (struct ensurer){
         .conn = conn,
         .options = options,
         .note = note != NULL ? note : ignore_note,
         .self = self,
     };
-    if (!db_conn_identifier(conn, options->name, &ensurer.quoted_name, err))
+    return db_conn_identifier(conn, options->name, &ensurer->quoted_name, err);
+}
+
+static void ensurer_done(struct ensurer *ensurer)
+{
+    memory_free(ensurer->quoted_name);
+}
+
+bool publication_ensure(struct db_conn *conn, const struct publication_options *options,
+                        publication_note_fn *note, void *self, struct error *err)
+{
+    AUTO(struct ensurer, ensurer_done) ensurer = { .conn = NULL };
+    return ensurer_init(&ensurer, conn, options, note, self, err) && ensure(&ensurer, err);
+}
+
+bool publication_inspect(struct db_conn *conn, const struct publication_options *options,
+                         struct publication_standing *out_standing, publication_note_fn *note,
+                         void *self, struct error *err)
+{
+    AUTO(struct ensurer, ensurer_done) ensurer = { .conn = NULL };
+    struct state state = { .exists = false };
+    if (!ensurer_init(&ensurer, conn, options, note, self, err) || !look(&ensurer, &state, err) ||
+        (state.exists && !note_drift(&ensurer, &state, err)))
         return false;
-    bool ensured = ensure(&ensurer, err);
-    memory_free(ensurer.quoted_name);
-    return ensured;
+    *out_standing = (struct publication_standing){
+        .exists = state.exists,
+        .operations = state.exists ? state.operations : wanted_operations(options),
+    };
+    return true;
+}
+
+bool publication_creation_sql(struct db_conn *conn, const struct publication_options *options,
+                              char **out_sql, struct error *err)
+{
+    AUTO(struct ensurer, ensurer_done) ensurer = { .conn = NULL };
+    return ensurer_init(&ensurer, conn, options, NULL, NULL, err) &&
+           creation_sql(&ensurer, out_sql, err);
 }
 
 bool publication_exists(struct db_conn *conn, const char *name, bool *out_exists, struct error *err)

@@ -48,6 +48,23 @@ typedef void publication_note_fn(void *self, bool warning, const char *text, con
 MUST_CHECK bool publication_ensure(struct db_conn *conn, const struct publication_options *options,
                                    publication_note_fn *note, void *self, struct error *err);
 
+/* What a person sees of it. */
+struct publication_standing {
+    bool exists;
+    uint32_t operations; /* bits that it publishes, or would */
+};
+
+/* The same look without changing anything. Drift is noted as above; a missing publication is not an
+ * error, and neither tables nor identities are looked at. */
+MUST_CHECK bool publication_inspect(struct db_conn *conn, const struct publication_options *options,
+                                    struct publication_standing *out_standing,
+                                    publication_note_fn *note, void *self, struct error *err);
+
+/* The CREATE PUBLICATION of the configuration; memory_free() the result. */
+MUST_CHECK bool publication_creation_sql(struct db_conn *conn,
+                                         const struct publication_options *options, char **out_sql,
+                                         struct error *err);
+
 MUST_CHECK bool publication_exists(struct db_conn *conn, const char *name, bool *out_exists,
                                    struct error *err);
 

@@ -87,6 +87,7 @@ struct target {
 struct reporter {
     publication_note_fn *note;
     void *self;
+    bool only_looks;
 };
 
 static const char *value_or_null(const PGresult *result, int row, enum target_column column)
@@ -143,12 +144,33 @@ static bool may_be_left(const char *sqlstate)
            strcmp(sqlstate, "25006") == 0;
 }
 
+static void take_wanted(struct target *target, const struct identity_kind *kind)
+{
+    target->identity = kind->code;
+    target->index = target->wanted_index;
+}
+
+static void report_difference(struct target *target, const struct identity_kind *kind,
+                              const struct reporter *reporter, const char *alter)
+{
+    AUTO(char *, memory_free_p) text =
+        text_format("replica identity of \"%s\".\"%s\" is %s, not %s%s%s", target->schema,
+                    target->name, name_of_code(target->identity), kind->name,
+                    kind->code == 'i' ? " " : "", kind->code == 'i' ? target->wanted_index : "");
+    reporter->note(reporter->self, false, text, alter);
+    take_wanted(target, kind);
+}
+
 static bool apply(struct db_conn *conn, struct target *target, const struct identity_kind *kind,
                   const struct reporter *reporter, struct error *err)
 {
     AUTO(char *, memory_free_p) alter = NULL;
     if (!build_sql(conn, target, kind, &alter, err))
         return false;
+    if (reporter->only_looks) {
+        report_difference(target, kind, reporter, alter);
+        return true;
+    }
     /* One message is one transaction, so that SET LOCAL reaches the ALTER and ends with it. */
     AUTO(char *, memory_free_p) sql = text_format("SET LOCAL lock_timeout = '2s'; %s", alter);
     struct error failure = ERROR_INIT;
@@ -158,8 +180,7 @@ static bool apply(struct db_conn *conn, struct target *target, const struct iden
             text_format("replica identity of \"%s\".\"%s\" changed from %s to %s", target->schema,
                         target->name, name_of_code(target->identity), kind->name);
         reporter->note(reporter->self, false, text, alter);
-        target->identity = kind->code;
-        target->index = target->wanted_index;
+        take_wanted(target, kind);
         return true;
     }
     if (!may_be_left(failure.code)) {
@@ -220,7 +241,8 @@ static bool warn_unknown_rows(struct db_conn *conn, const struct target *target,
                     "published: its replica identity is %s%s",
                     target->schema, target->name, name_of_code(target->identity),
                     target->identity == 'd' ? " and it has no primary key" : "");
-    AUTO(char *, memory_free_p) advice = text_format("add a primary key, or: %s", sql);
+    AUTO(char *, memory_free_p) advice =
+        text_format("%s%s", reporter->only_looks ? "" : "add a primary key, or: ", sql);
     reporter->note(reporter->self, true, text, advice);
     return true;
 }
@@ -243,9 +265,8 @@ static bool ensure_target(struct db_conn *conn, const struct publication_table *
     return warn_unknown_rows(conn, target, reporter, err);
 }
 
-bool replica_identity_ensure(struct db_conn *conn, const struct publication_table *table,
-                             bool rows_must_be_known, publication_note_fn *note, void *self,
-                             struct error *err)
+static bool each_target(struct db_conn *conn, const struct publication_table *table,
+                        bool rows_must_be_known, const struct reporter *reporter, struct error *err)
 {
     const struct identity_kind *kind =
         table->replica_identity != NULL ? find_by_name(table->replica_identity) : NULL;
@@ -269,10 +290,55 @@ bool replica_identity_ensure(struct db_conn *conn, const struct publication_tabl
                          "look at the replica identity of \"%s\".\"%s\": an answer of an unknown "
                          "form",
                          table->schema, table->name);
-    const struct reporter reporter = { note, self };
     for (int row = 0; row < PQntuples(result); row++) {
         struct target target = read_target(result, row);
-        if (!ensure_target(conn, table, kind, &target, rows_must_be_known, &reporter, err))
+        if (!ensure_target(conn, table, kind, &target, rows_must_be_known, reporter, err))
+            return false;
+    }
+    return true;
+}
+
+bool replica_identity_ensure(struct db_conn *conn, const struct publication_table *table,
+                             bool rows_must_be_known, publication_note_fn *note, void *self,
+                             struct error *err)
+{
+    const struct reporter reporter = { note, self, false };
+    return each_target(conn, table, rows_must_be_known, &reporter, err);
+}
+
+bool replica_identity_inspect(struct db_conn *conn, const struct publication_table *table,
+                              bool rows_must_be_known, publication_note_fn *note, void *self,
+                              struct error *err)
+{
+    const struct reporter reporter = { note, self, true };
+    return each_target(conn, table, rows_must_be_known, &reporter, err);
+}
+
+/* Of all tables that FOR ALL TABLES publishes. */
+static const char unknown_sql[] =
+    "SELECT n.nspname, c.relname, c.relreplident FROM pg_catalog.pg_class AS c"
+    " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+    " WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384"
+    " AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND (c.relreplident = 'n'"
+    " OR c.relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS x"
+    "  WHERE x.indrelid = c.oid AND x.indisprimary)"
+    " OR c.relreplident = 'i' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS x"
+    "  WHERE x.indrelid = c.oid AND x.indisreplident)) ORDER BY 1, 2";
+
+bool replica_identity_inspect_all(struct db_conn *conn, publication_note_fn *note, void *self,
+                                  struct error *err)
+{
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
+    const struct reporter reporter = { note, self, true };
+    if (!db_conn_query(conn, STATEMENT_DEADLINE_MS, unknown_sql, 0, NULL, &result, err))
+        return error_prefix(err, "look at the replica identities");
+    for (int row = 0; row < PQntuples(result); row++) {
+        const struct target target = {
+            .schema = PQgetvalue(result, row, TARGET_SCHEMA),
+            .name = PQgetvalue(result, row, TARGET_NAME),
+            .identity = PQgetvalue(result, row, TARGET_IDENTITY)[0],
+        };
+        if (!warn_unknown_rows(conn, &target, &reporter, err))
             return false;
     }
     return true;

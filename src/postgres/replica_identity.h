@@ -16,4 +16,17 @@ MUST_CHECK bool replica_identity_ensure(struct db_conn *conn, const struct publi
                                         bool rows_must_be_known, publication_note_fn *note,
                                         void *self, struct error *err);
 
+/* The same without changing anything. What ensuring would set is noted without warning, and counts
+ * as set for the rest; the advice of both kinds is the statement alone. A part of a partitioned
+ * table without the index is a warning whose advice is no statement. */
+MUST_CHECK bool replica_identity_inspect(struct db_conn *conn,
+                                         const struct publication_table *table,
+                                         bool rows_must_be_known, publication_note_fn *note,
+                                         void *self, struct error *err);
+
+/* A warning for each table of the database whose UPDATE and DELETE the server refuses once all
+ * tables are published. */
+MUST_CHECK bool replica_identity_inspect_all(struct db_conn *conn, publication_note_fn *note,
+                                             void *self, struct error *err);
+
 #endif

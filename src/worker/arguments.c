@@ -69,6 +69,14 @@ static bool take_with_publication(struct parser *parser, char *value UNUSED)
     return true;
 }
 
+static bool take_output(struct parser *parser, char *value)
+{
+    parser->out->output_json = strcmp(value, "json") == 0;
+    return parser->out->output_json || strcmp(value, "text") == 0 ||
+           error_set(parser->err, ERROR_CONFIG, "usage", "--output %s: expected one of text, json",
+                     value);
+}
+
 static bool take_help(struct parser *parser, char *value UNUSED)
 {
     parser->out->help = true;
@@ -102,6 +110,8 @@ static const struct option {
       "drop the publication as well if createIfNotExists is true, and forget what the Lease "
       "remembers; what is gone already is no error",
       take_with_publication },
+    { "--output", NULL, "text|json", COMMAND_OUTPUT,
+      "how findings are printed: a table, or JSON for machines", take_output },
     { "--help", "-h", NULL, 0, "print this help", take_help },
     { "--version", NULL, NULL, 0, "print the version", take_version },
 };

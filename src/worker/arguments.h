@@ -20,6 +20,7 @@ struct arguments {
     enum connector_sink sink; /* --sink */
     bool accept_gap;          /* --accept-gap */
     bool with_publication;    /* --with-publication */
+    bool output_json;         /* --output json */
     bool help;                /* --help */
     bool version;             /* --version */
 };

@@ -5,6 +5,7 @@
 
 #include "config/config_print.h"
 #include "connector/settings.h"
+#include "worker/check_command.h"
 #include "worker/run_command.h"
 #include "worker/slot_command.h"
 
@@ -22,6 +23,9 @@ static const struct command commands[] = {
       "stream committed changes until stopped (the default)", run_command },
     { "config", NULL, COMMAND_CONFIG,
       "check the configuration and print the effective one, secrets left out", print_config },
+    { "check", NULL, COMMAND_CONFIG | COMMAND_OUTPUT,
+      "look at PostgreSQL and Kafka: what is right, what is missing, and what mends it",
+      check_command },
     { "slot", "status", COMMAND_CONFIG, "print what the replication slot is at",
       slot_command_status },
     { "slot", "drop", COMMAND_CONFIG | COMMAND_WITH_PUBLICATION,

@@ -12,6 +12,7 @@ enum command_options {
     COMMAND_SINK = 2,             /* --sink */
     COMMAND_ACCEPT_GAP = 4,       /* --accept-gap */
     COMMAND_WITH_PUBLICATION = 8, /* --with-publication */
+    COMMAND_OUTPUT = 16,          /* --output */
 };
 
 struct command {

@@ -6,6 +6,7 @@
 
 #define EXIT_CODES(X)                                                                              \
     X(EXIT_CODE_OK, 0, "stopped as asked, or the command did its work")                            \
+    X(EXIT_CODE_MEND, 1, "check: something must be mended; warnings alone are 0")                  \
     X(EXIT_CODE_USAGE, 64, "the command line is wrong")                                            \
     X(EXIT_CODE_HALTED, 69,                                                                        \
       "halted, or the command could not do its work: the log says what to "                        \

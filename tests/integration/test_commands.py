@@ -35,7 +35,7 @@ def test_version(pqcdc):
     assert done.stdout.startswith("pqcdc ")
 
 
-@pytest.mark.parametrize("arguments", [[], ["run"], ["config"], ["slot", "status"], ["slot", "create"]])
+@pytest.mark.parametrize("arguments", [[], ["run"], ["config"], ["check"], ["slot", "status"], ["slot", "create"]])
 def test_help(pqcdc, arguments):
     done = pqcdc(*arguments, "--help")
     assert done.returncode == 0

@@ -95,6 +95,10 @@ def partitions_of(bootstrap: str, name: str) -> dict[int, PartitionMetadata]:
     return _admin(bootstrap).list_topics(name, timeout=30).topics[name].partitions
 
 
+def topic_names(bootstrap: str) -> set[str]:
+    return set(_admin(bootstrap).list_topics(timeout=30).topics)
+
+
 class TopicReader:
     """Reads whole topics from their beginning to the end that they have at the call."""
 

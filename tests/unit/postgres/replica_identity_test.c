@@ -163,13 +163,46 @@ static void test_unexpected_answer(void **state UNUSED)
     fake_assert_error(&err, ERROR_HALT, "unexpected_answer", "\"s\".\"T t\"", "");
 }
 
+/* The script ends after the look: a statement more would fail it. */
+static bool inspect(const struct fake_step *script, const struct publication_table *table,
+                    struct note *out_note)
+{
+    struct fake_postgres fake;
+    struct error err = ERROR_INIT;
+    fake_postgres_begin(&fake, script);
+    struct db_conn *conn = fake_open(&fake);
+    *out_note = (struct note){ .count = 0 };
+    bool inspected = replica_identity_inspect(conn, table, true, take_note, out_note, &err);
+    db_conn_close(conn);
+    fake_postgres_end(&fake);
+    return inspected;
+}
+
+static void test_a_look_changes_nothing(void **state UNUSED)
+{
+    static const struct fake_step other[] = SCRIPT("s|T t|d|~|~|f|f|f", );
+    struct note note;
+    assert_true(inspect(other, &full, &note));
+    assert_int_equal(note.count, 1);
+    assert_false(note.warning);
+    assert_string_equal(note.text, "replica identity of \"s\".\"T t\" is DEFAULT, not FULL");
+    assert_string_equal(note.advice, "ALTER TABLE ONLY \"s\".\"T t\" REPLICA IDENTITY FULL;");
+
+    assert_true(inspect(other, &untouched, &note));
+    assert_int_equal(note.count, 1);
+    assert_true(note.warning);
+    fake_assert_contains(note.text, "refuses UPDATE and DELETE on \"s\".\"T t\"");
+    assert_string_equal(note.advice, "ALTER TABLE ONLY \"s\".\"T t\" REPLICA IDENTITY FULL;");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_needs_nothing),  cmocka_unit_test(test_set),
-        cmocka_unit_test(test_left_to_a_person),    cmocka_unit_test(test_other_failures_end_it),
-        cmocka_unit_test(test_missing_index),       cmocka_unit_test(test_rows_without_identity),
-        cmocka_unit_test(test_wrong_configuration), cmocka_unit_test(test_unexpected_answer),
+        cmocka_unit_test(test_same_needs_nothing),     cmocka_unit_test(test_set),
+        cmocka_unit_test(test_left_to_a_person),       cmocka_unit_test(test_other_failures_end_it),
+        cmocka_unit_test(test_missing_index),          cmocka_unit_test(test_rows_without_identity),
+        cmocka_unit_test(test_wrong_configuration),    cmocka_unit_test(test_unexpected_answer),
+        cmocka_unit_test(test_a_look_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,23 @@ static void a_command_of_two_words_is_found(void **state)
     arguments_done(&arguments);
 }
 
+static void findings_are_a_table_unless_json_is_asked_for(void **state)
+{
+    (void)state;
+    struct arguments arguments;
+    struct error err;
+    assert_true(parse(WORDS("check", "--output", "json"), &arguments, &err));
+    assert_string_equal(arguments.command->word, "check");
+    assert_true(arguments.output_json);
+    arguments_done(&arguments);
+    assert_true(parse(WORDS("check", "--output", "text"), &arguments, &err));
+    assert_false(arguments.output_json);
+    arguments_done(&arguments);
+    assert_true(parse(WORDS("check"), &arguments, &err));
+    assert_false(arguments.output_json);
+    arguments_done(&arguments);
+}
+
 static void what_is_wrong_is_said(void **state)
 {
     (void)state;
@@ -111,6 +128,8 @@ static void what_is_wrong_is_said(void **state)
         { { "--set", "cdc.password: secret" },
           "--set cdc.password: expected path=value, such as --set cdc.slot.name=s1" },
         { { "--password=secret" }, "unknown option --password; see pqcdc --help" },
+        { { "check", "--output", "xml" }, "--output xml: expected one of text, json" },
+        { { "config", "--output", "json" }, "--output does not go with this command" },
         { { "config", "--sink", "null" }, "--sink does not go with this command" },
         { { "run", "--config", "x", "y" }, "unexpected word y; see pqcdc --help" },
     };
@@ -203,6 +222,7 @@ int main(void)
         cmocka_unit_test(values_follow_or_are_joined_by_an_equals_sign),
         cmocka_unit_test(what_is_set_is_not_left_where_others_can_read_it),
         cmocka_unit_test(a_command_of_two_words_is_found),
+        cmocka_unit_test(findings_are_a_table_unless_json_is_asked_for),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(help_names_every_command_and_every_exit_code),
         cmocka_unit_test(help_of_one_command_names_its_own_options_only),
