@@ -99,7 +99,7 @@ ON_PIPELINE_THREAD static enum life_cycle_event run_starting(struct connector *c
         log_warn(connector->with.log, connector->error.text);
         return event;
     }
-    status_count(&connector->status.failures, 1);
+    measures_failed(&connector->measures, &connector->error);
     connector_rest_set_pause(connector, backoff_next_ms(&connector->setbacks.backoff));
     log_failure(connector->with.log, LOG_WARN, "cannot start streaming; trying again",
                 &connector->error);
@@ -130,7 +130,7 @@ static enum life_cycle_event judge_end(struct connector *connector, mono_ms_t be
     int64_t lived_ms = mono_ms_since(connector->cut_at, began), pause_ms;
     if (setbacks_note(&connector->setbacks, place, lived_ms, &connector->error, &pause_ms))
         backoff_reset(&connector->halt);
-    status_count(&connector->status.failures, 1);
+    measures_failed(&connector->measures, &connector->error);
     status_set_reason(&connector->status, &connector->error);
     enum life_cycle_event event = event_of(connector->error.class);
     connector_rest_set_pause(connector, event == LIFE_CYCLE_ON_FAILED ? pause_ms : 0);
@@ -356,6 +356,7 @@ static void make_pipeline(struct connector *connector)
         .freeze_limit_ms = freeze_limit_ms(connector),
         .log = connector->with.log,
         .status = &connector->status,
+        .measures = &connector->measures,
         .handler = connector->handler,
         .delivery = connector->delivery,
         .tracker = connector->tracker,
@@ -376,6 +377,7 @@ bool connector_new(const struct connector_options *options, struct connector **o
     status_init(&connector->status);
     connector->brokers.status = &connector->status;
     connector->metrics = metrics_new();
+    connector->measures = measures_init(connector->metrics, &connector->status);
     connector->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     connector->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     CHECK(connector->stop_fd >= 0 && connector->over_fd >= 0);
@@ -401,6 +403,7 @@ static bool start_http(struct connector *connector, struct error *err)
         .status = &connector->status,
         .metrics = connector->metrics,
         .delivery = delivery_stats(connector->delivery),
+        .topics = delivery_topics(connector->delivery),
         .watcher = connector->watcher,
         .log = connector->with.log,
         .gate = connector->gate,

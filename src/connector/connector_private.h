@@ -25,6 +25,7 @@ struct connector {
     enum gate_phase phase; /* between two streams */
     struct status status;
     struct metrics *metrics;
+    struct measures measures;
     struct endpoints *endpoints;
     struct http_server *http;
 

@@ -1,8 +1,13 @@
 #include "connector/endpoints.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 #include "base/memory.h"
+#include "connector/measures.h"
 #include "connector/outage.h"
 #include "connector/pipeline.h"
+#include "connector/topic_metrics.h"
 #include "format/json_writer.h"
 #include "postgres/sqlstate.h"
 
@@ -19,8 +24,11 @@ struct metrics_now {
     uint64_t in_flight_records, in_flight_bytes;
     uint64_t received_lsn, confirmed_lsn;
     uint64_t slot_confirmed_flush, current_lsn, lag_bytes, retained_bytes;
+    enum slot_wal_status slot_wal_status;
+    int64_t slot_safe_wal_bytes;
     uint64_t log_dropped;
     double lag_seconds;
+    int64_t ack_us, change_ns;
     struct gate_status gate;
 };
 
@@ -31,26 +39,42 @@ struct metrics_row {
 };
 
 /* One small function a row: __COUNTER__ would do, but the line is unique as well. */
-#define METRIC_NAME_(line) metric_value_##line
-#define METRIC_NAME(line)  METRIC_NAME_(line)
-#define METRIC(kind_, name_, label_, label_value_, help_, value_)                                  \
-    static double METRIC_NAME(__LINE__)(const struct metrics_now *now)                             \
+#define VALUE_NAME_(prefix, line) prefix##_value_##line
+#define VALUE_NAME(prefix, line)  VALUE_NAME_(prefix, line)
+#define VALUE(name_, value_)                                                                       \
+    static double name_(const struct metrics_now *now)                                             \
     {                                                                                              \
         return (double)(value_);                                                                   \
     }
+#define METRIC(kind_, name_, label_, label_value_, help_, value_)                                  \
+    VALUE(VALUE_NAME(metric, __LINE__), value_)
+#define ANCESTOR(kind_, name_, help_, value_) VALUE(VALUE_NAME(ancestor, __LINE__), value_)
 #include "connector/metrics.def"
+
+#include "connector/ancestor.def"
 #undef METRIC
+#undef ANCESTOR
+
+/* All of the ancestor's rows have these; their values are no row's. */
+static const char ancestor_labels[] = "slot_name, host";
 
 static const struct metrics_row rows[] = {
 #define METRIC(kind_, name_, label_, label_value_, help_, value_)                                  \
-    { METRIC_##kind_, name_, label_, label_value_, help_, METRIC_NAME(__LINE__) },
+    { METRIC_##kind_, name_, label_, label_value_, help_, VALUE_NAME(metric, __LINE__) },
+#define ANCESTOR(kind_, name_, help_, value_)                                                      \
+    { METRIC_##kind_, name_, ancestor_labels, "", help_, VALUE_NAME(ancestor, __LINE__) },
 #include "connector/metrics.def"
+
+#include "connector/ancestor.def"
 #undef METRIC
+#undef ANCESTOR
 };
 
 struct endpoints {
     struct endpoints_options with;
+    char machine[HOST_NAME_MAX + 1];
     struct metric *series[COUNT_OF(rows)];
+    struct topic_metrics *topics;
     struct http_route routes[3];
 };
 
@@ -70,8 +94,11 @@ static void read_slot(const struct endpoints *endpoints, struct metrics_now *now
 {
     struct slot_sight sight;
     int64_t age_ms;
+    now->slot_safe_wal_bytes = -1;
     if (!watcher_sight(endpoints->with.watcher, &sight, &age_ms) || !sight.exists)
         return;
+    now->slot_wal_status = sight.wal_status;
+    now->slot_safe_wal_bytes = sight.safe_wal_size_bytes;
     now->slot_active = sight.active;
     now->slot_confirmed_flush = sight.confirmed_flush.value;
     now->current_lsn = sight.current_lsn.value;
@@ -114,6 +141,8 @@ static void read_now(const struct endpoints *endpoints, struct metrics_now *now)
         .received_lsn = atomic_load(&status->received_lsn),
         .confirmed_lsn = atomic_load(&status->confirmed_lsn),
         .lag_seconds = lag_seconds(status),
+        .ack_us = atomic_load(&status->ack_us),
+        .change_ns = atomic_load(&status->change_ns),
         .log_dropped = log_dropped_count(endpoints->with.log),
     };
     for (int kind = 0; kind < CHANGE_KIND_COUNT; kind++)
@@ -145,6 +174,7 @@ static void on_metrics(void *self, const struct http_request *request UNUSED,
 {
     const struct endpoints *endpoints = self;
     response->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    topic_metrics_refresh(endpoints->topics);
     metrics_write(endpoints->with.metrics, response->body);
 }
 
@@ -398,18 +428,34 @@ static void on_status(void *self, const struct http_request *request UNUSED,
     buf_append_text(out, "}\n");
 }
 
-void endpoints_write_metrics_docs(struct buf *out)
+static void write_docs_rows(bool ancestors, struct buf *out)
 {
-    buf_append_text(out, "# Metrics\n\nMade from `src/connector/metrics.def`. `GET /metrics` gives "
-                         "them in Prometheus' text format.\n\n| name | type | labels | meaning |\n"
-                         "| --- | --- | --- | --- |\n");
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (rows[i].help[0] == '\0')
+        if (rows[i].help[0] == '\0' || (rows[i].label == ancestor_labels) != ancestors)
             continue;
         buf_append_format(out, "| `%s` | %s | %s | %s |\n", rows[i].name,
                           rows[i].kind == METRIC_COUNTER ? "counter" : "gauge", rows[i].label,
                           rows[i].help);
     }
+}
+
+void endpoints_write_metrics_docs(struct buf *out)
+{
+    static const char head[] = "| name | type | labels | meaning |\n| --- | --- | --- | --- |\n";
+    buf_append_text(out,
+                    "# Metrics\n\nMade from `src/connector/*.def`. `GET /metrics` gives them in "
+                    "Prometheus' text format.\n\n");
+    buf_append_text(out, head);
+    write_docs_rows(false, out);
+    measures_write_docs(out);
+    buf_append_text(
+        out, "\n## The ancestor's names\n\nThe same figures under the names, units and labels "
+             "of go-pq-cdc and go-pq-cdc-kafka: `host` is the name of this machine, "
+             "`go_pq_cdc_kafka_*` of a topic appears with its first record. "
+             "`go_pq_cdc_snapshot_*` is not there.\n\n");
+    buf_append_text(out, head);
+    write_docs_rows(true, out);
+    topic_metrics_write_docs(out);
 }
 
 static const char *help_of(size_t row)
@@ -419,15 +465,30 @@ static const char *help_of(size_t row)
     return rows[row].help;
 }
 
+static struct metric *make_series(const struct endpoints *endpoints, size_t row)
+{
+    const struct metric_label own[] = { { rows[row].label, rows[row].label_value } };
+    const struct metric_label ancestors[] = { { "slot_name", endpoints->with.slot },
+                                              { "host", endpoints->machine } };
+    bool is_own = rows[row].label != ancestor_labels;
+    uint32_t own_count = rows[row].label[0] != '\0' ? COUNT_OF(own) : 0;
+    return metrics_series(endpoints->with.metrics, rows[row].kind, rows[row].name, help_of(row),
+                          is_own ? own : ancestors, is_own ? own_count : COUNT_OF(ancestors));
+}
+
 struct endpoints *endpoints_new(const struct endpoints_options *options)
 {
     struct endpoints *endpoints = memory_alloc(sizeof(*endpoints));
     endpoints->with = *options;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const struct metric_label label = { rows[i].label, rows[i].label_value };
-        endpoints->series[i] = metrics_series(options->metrics, rows[i].kind, rows[i].name,
-                                              help_of(i), &label, rows[i].label[0] != '\0' ? 1 : 0);
-    }
+    (void)gethostname(endpoints->machine, sizeof(endpoints->machine) - 1);
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        endpoints->series[i] = make_series(endpoints, i);
+    endpoints->topics = topic_metrics_new(&(struct topic_metrics_options){
+        .metrics = options->metrics,
+        .topics = options->topics,
+        .slot = options->slot,
+        .machine = endpoints->machine,
+    });
     metrics_on_scrape(options->metrics, refresh, endpoints);
     endpoints->routes[0] = (struct http_route){ "/status", on_status, endpoints };
     endpoints->routes[1] = (struct http_route){ "/slot", on_slot, endpoints };
@@ -437,6 +498,9 @@ struct endpoints *endpoints_new(const struct endpoints_options *options)
 
 void endpoints_free(struct endpoints *endpoints)
 {
+    if (endpoints == NULL)
+        return;
+    topic_metrics_free(endpoints->topics);
     memory_free(endpoints);
 }
 

@@ -2,7 +2,8 @@
  * atomics.
  *
  * /status: 200 when PostgreSQL answered a ping at most a second ago, else 503; JSON either way.
- * /slot: the ancestor's slot facts as JSON. /metrics: Prometheus text; rows in metrics.def. */
+ * /slot: the ancestor's slot facts as JSON. /metrics: Prometheus text; rows in metrics.def, and the
+ * ancestor's names in ancestor.def. */
 #ifndef CONNECTOR_ENDPOINTS_H
 #define CONNECTOR_ENDPOINTS_H
 
@@ -21,6 +22,7 @@ struct endpoints_options { /* not owned */
     struct status *status;
     struct metrics *metrics;
     const struct delivery_stats *delivery;
+    const struct topic_table *topics;
     const struct watcher *watcher;
     const struct log *log;
     struct gate gate;
@@ -34,7 +36,7 @@ struct endpoints *endpoints_new(const struct endpoints_options *options);
 void endpoints_free(struct endpoints *endpoints); /* NULL allowed */
 const struct http_route *endpoints_routes(struct endpoints *endpoints, uint32_t *out_count);
 
-/* docs/metrics.md, from metrics.def. */
+/* docs/metrics.md but for the operator's. */
 void endpoints_write_metrics_docs(struct buf *out);
 
 #endif

@@ -90,20 +90,15 @@ static void report(struct pipeline *pipeline)
         .log = pipeline->with.log,
         .brokers = pipeline->with.teller->brokers,
         .status = pipeline->with.status,
+        .measures = pipeline->with.measures,
+        .clock = &pipeline->with.clock,
         .open_lsn = pipeline->txn.final_lsn,
     };
     if (pipeline->ended)
         return;
-    switch (reports_read(&reports, &pipeline->error)) {
-    case REPORTED_ALL:
-        break;
-    case REPORTED_REFUSED:
-        end(pipeline, ENDING_RECORD_FAILED);
-        break;
-    case REPORTED_LOST:
-        end(pipeline, ENDING_PRODUCER_LOST);
-        break;
-    }
+    enum reported reported = reports_read(&reports, &pipeline->error);
+    if (reported != REPORTED_ALL)
+        end(pipeline, reported == REPORTED_LOST ? ENDING_PRODUCER_LOST : ENDING_RECORD_FAILED);
     block_when_ring_full(pipeline);
 }
 
@@ -120,14 +115,13 @@ static void handed_over(struct pipeline *pipeline)
         return;
     lsn_t commit_end = pipeline->change.as.commit.end_lsn;
     resume_closed(&pipeline->resume);
-    (void)ack_tracker_close(pipeline->with.tracker, pipeline->ticket, commit_end);
-    if (lsn_compare(pipeline->published, pipeline->txn.final_lsn) > 0)
+    bool written = lsn_compare(pipeline->published, pipeline->txn.final_lsn) > 0;
+    measures_close(pipeline->with.measures, pipeline->with.tracker, pipeline->ticket,
+                   &pipeline->change, clock_wall_us(&pipeline->with.clock), written);
+    if (written)
         pipeline->published = lsn_max(pipeline->published, commit_end);
     pipeline->received = lsn_max(pipeline->received, commit_end);
     status_store(&pipeline->with.status->received_lsn, pipeline->received.value);
-    status_note_commit(pipeline->with.status,
-                       server_time_unix_us(pipeline->change.as.commit.commit_time),
-                       clock_wall_us(&pipeline->with.clock));
 }
 
 static void change_failed(struct pipeline *pipeline, enum ending ending)
@@ -421,16 +415,22 @@ ON_PIPELINE_THREAD static void turn(struct pipeline *pipeline)
     else if (!pipeline->ended && pipeline->has_change)
         handle(pipeline);
 
+    uint32_t changes = 0;
+    int64_t began_us = clock_wall_us(&pipeline->with.clock);
     for (int left = PIPELINE_TURN_CHANGES; left > 0 && !pipeline->ended && pipeline->more; left--) {
         if (pipeline->stopping)
             look_at_stop(pipeline);
         if (pipeline->blocked != 0 || pipeline->ended || time_is_over(pipeline, left))
             break;
         receive(pipeline);
+        changes += pipeline->has_change;
         if (pipeline->has_change && !pipeline->ended)
             handle(pipeline);
         block_when_ring_full(pipeline);
     }
+    if (changes > 0)
+        measures_turn(pipeline->with.measures, changes,
+                      clock_wall_us(&pipeline->with.clock) - began_us);
     if (!pipeline->ended)
         confirm(pipeline);
     if (pipeline->stopping && !pipeline->ended)
@@ -568,6 +568,7 @@ ON_PIPELINE_THREAD static void close_line(struct pipeline *pipeline, enum ending
         .stop_fd = pipeline->with.stop_fd,
         .log = pipeline->with.log,
         .status = pipeline->with.status,
+        .measures = pipeline->with.measures,
         .delivery = pipeline->with.delivery,
         .tracker = pipeline->with.tracker,
         .stream = pipeline->stream,

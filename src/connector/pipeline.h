@@ -27,6 +27,7 @@
 #include "base/thread_role.h"
 #include "connector/gate_teller.h"
 #include "connector/handler.h"
+#include "connector/measures.h"
 #include "connector/status.h"
 #include "connector/wind_up.h"
 #include "kafka/delivery.h"
@@ -58,6 +59,7 @@ struct pipeline_options {
     int64_t freeze_limit_ms; /* who stood still for longer gives up what is queued */
     struct log *log;
     struct status *status;
+    const struct measures *measures;
     struct handler handler;
     struct delivery *delivery;
     struct ack_tracker *tracker;

@@ -30,14 +30,25 @@ void reports_note(struct log *log, struct broker_notice *brokers, const struct e
         log_failure(log, LOG_WARN, "the Kafka client reports", note);
 }
 
+static void acked(const struct reports *reports, ticket_t ticket, int64_t *now_us)
+{
+    struct ack_times times;
+    if (FAULT(before_track) || !ack_tracker_done(reports->tracker, ticket) ||
+        !ack_tracker_times(reports->tracker, ticket, &times))
+        return;
+    if (*now_us == 0)
+        *now_us = clock_wall_us(reports->clock);
+    measures_acked(reports->measures, times, *now_us);
+}
+
 enum reported reports_read(const struct reports *reports, struct error *err)
 {
     struct delivery_event event;
+    int64_t now_us = 0;
     while (delivery_next(reports->delivery, &event)) {
         switch (event.kind) {
         case DELIVERY_ACKED:
-            if (!FAULT(before_track))
-                (void)ack_tracker_done(reports->tracker, event.ticket);
+            acked(reports, event.ticket, &now_us);
             break;
         case DELIVERY_REFUSED:
             *err = *event.err;

@@ -3,8 +3,10 @@
 #ifndef CONNECTOR_REPORTS_H
 #define CONNECTOR_REPORTS_H
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "connector/broker_notice.h"
+#include "connector/measures.h"
 #include "connector/status.h"
 #include "kafka/delivery.h"
 #include "progress/ack_tracker.h"
@@ -15,7 +17,9 @@ struct reports {
     struct log *log;               /* for notes of the Kafka client */
     struct broker_notice *brokers; /* hears them too */
     const struct status *status;
-    lsn_t open_lsn; /* final LSN of the transaction that is open, if one is */
+    const struct measures *measures;
+    const struct clock *clock; /* one look at it for all that is there now */
+    lsn_t open_lsn;            /* final LSN of the transaction that is open, if one is */
 };
 
 enum reported {

@@ -41,6 +41,8 @@ struct status {
     _Atomic uint64_t server_lsn;    /* the furthest end the server mentioned */
     _Atomic int64_t commit_time_us; /* of the last transaction read to its Commit */
     _Atomic int64_t lag_us;         /* its commit until it was read */
+    _Atomic int64_t ack_us;         /* of the last one that was acknowledged: since it was read */
+    _Atomic int64_t change_ns;      /* a change, on average in the last turn that had some */
     _Atomic bool transaction_open;
     _Atomic uint32_t transactions_unconfirmed;
     _Atomic uint32_t blocked; /* bits of enum blocked */

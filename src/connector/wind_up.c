@@ -43,6 +43,8 @@ static bool serve(const struct wind_up *wind_up)
         .tracker = wind_up->tracker,
         .log = wind_up->log,
         .status = wind_up->status,
+        .measures = wind_up->measures,
+        .clock = &wind_up->clock,
     };
     struct error ignored; /* what ended the line was said before */
     return reports_read(&reports, &ignored) == REPORTED_ALL;

@@ -28,6 +28,7 @@ struct wind_up {
     int stop_fd; /* ends the wait of settle */
     struct log *log;
     struct status *status;
+    const struct measures *measures;
     struct delivery *delivery;
     struct ack_tracker *tracker;
     struct wal_stream *stream; /* NULL = there is none */

@@ -70,6 +70,11 @@ const struct delivery_stats *delivery_stats(const struct delivery *delivery)
     return &delivery->stats;
 }
 
+const struct topic_table *delivery_topics(const struct delivery *delivery)
+{
+    return &delivery->topics;
+}
+
 void delivery_free(struct delivery *delivery)
 {
     if (delivery != NULL)

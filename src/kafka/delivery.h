@@ -114,6 +114,8 @@ bool delivery_connected(const struct delivery *delivery);
 /* And whether what is sent to one arrives there: known within about a second. */
 bool delivery_reaches(const struct delivery *delivery);
 const struct delivery_stats *delivery_stats(const struct delivery *delivery);
+/* What became of the records of each topic; null and stdout count none. */
+const struct topic_table *delivery_topics(const struct delivery *delivery);
 void delivery_free(struct delivery *delivery); /* does not wait for what is unacknowledged */
 CLEANUP_POINTER(struct delivery, delivery_free)
 

@@ -273,6 +273,7 @@ static bool on_failed_report(struct delivery_plain *plain, const rd_kafka_messag
     uint32_t topic = producer_message_topic(message);
     describe_refusal(plain, message, topic_table_name(&plain->delivery.topics, topic));
     delivery_count_refused(&plain->delivery);
+    topic_table_count_refused(&plain->delivery.topics, topic);
     plain->refused = true;
     *out_event = (struct delivery_event){
         .kind = DELIVERY_REFUSED,
@@ -295,6 +296,7 @@ static bool on_report(struct delivery_plain *plain, const rd_kafka_message_t *me
     if (UNLIKELY(message->err != RD_KAFKA_RESP_ERR_NO_ERROR))
         return on_failed_report(plain, message, out_event);
     delivery_count_acked(&plain->delivery, plain->event_unix_us);
+    topic_table_count_acked(&plain->delivery.topics, producer_message_topic(message));
     *out_event = (struct delivery_event){
         .kind = DELIVERY_ACKED,
         .ticket = producer_ticket(message),

@@ -7,12 +7,6 @@
 
 enum { TOPIC_NAME_MAX = 249 };
 
-struct topic_entry {
-    char *name;
-    uint32_t topic;
-    struct topic_entry *same_hash;
-};
-
 static bool name_valid(const char *name)
 {
     static const char allowed[] =
@@ -43,7 +37,9 @@ static struct topic_entry *entry_append(struct topic_table *table, const char *n
     struct topic_entry *entry = memory_alloc(sizeof *entry);
     entry->name = memory_text(name);
     entry->topic = table->count;
+    entry->older = atomic_load(&table->newest);
     table->entries[table->count++] = entry;
+    atomic_store(&table->newest, entry); /* from here on others see it */
     return entry;
 }
 
@@ -75,4 +71,26 @@ bool topic_table_add(struct topic_table *table, const char *name, uint32_t *out_
 const char *topic_table_name(const struct topic_table *table, uint32_t topic)
 {
     return topic < table->count ? table->entries[topic]->name : NULL;
+}
+
+const struct topic_entry *topic_table_newest(const struct topic_table *table)
+{
+    return atomic_load(&table->newest);
+}
+
+/* One writer: no locked instruction. */
+static void count_one(_Atomic uint64_t *counter)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + 1, memory_order_relaxed);
+}
+
+void topic_table_count_acked(struct topic_table *table, uint32_t topic)
+{
+    count_one(&table->entries[topic]->acked);
+}
+
+void topic_table_count_refused(struct topic_table *table, uint32_t topic)
+{
+    count_one(&table->entries[topic]->refused);
 }

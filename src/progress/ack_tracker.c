@@ -13,6 +13,7 @@ enum { FIRST_ENTRIES = 64, FIRST_GROUPS = 8 };
 
 struct entry {
     lsn_t end; /* once it is closed */
+    struct ack_times times;
     uint32_t undone;
 };
 
@@ -245,6 +246,23 @@ void ack_tracker_withdraw(struct ack_tracker *tracker, ticket_t ticket, uint32_t
     CHECK(entry->undone >= count);
     entry->undone -= count;
     tracker->in_flight -= count;
+}
+
+void ack_tracker_note(struct ack_tracker *tracker, ticket_t ticket, struct ack_times times)
+{
+    CHECK(ticket_is_current(tracker, ticket) && !ticket_is_group(ticket));
+    open_entry_of(tracker, ticket)->times = times;
+}
+
+/* The entry may have left the ring, but nothing took its place yet. */
+bool ack_tracker_times(const struct ack_tracker *tracker, ticket_t ticket,
+                       struct ack_times *out_times)
+{
+    CHECK(ticket_is_current(tracker, ticket));
+    if (ticket_is_group(ticket))
+        return false;
+    *out_times = entry_at(tracker, ticket.value & NUMBER_MASK)->times;
+    return true;
 }
 
 static bool close_group(struct ack_tracker *tracker, ticket_t ticket)

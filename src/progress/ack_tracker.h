@@ -29,6 +29,11 @@
 
 struct ack_tracker;
 
+/* Of a transaction, as its caller has them; the tracker does not look at them. */
+struct ack_times {
+    int64_t commit_us, received_us;
+};
+
 /* entry_limit: transactions in the ring at most; a full ring blocks the pipeline. It grows to that.
  */
 struct ack_tracker *ack_tracker_new(uint32_t entry_limit);
@@ -46,6 +51,11 @@ void ack_tracker_withdraw(struct ack_tracker *tracker, ticket_t ticket, uint32_t
 /* end: of the Commit; groups: LSN_NONE. An end below an earlier one (something came again) moves
  * nothing back. True: complete now, since every record of it is done already. */
 bool ack_tracker_close(struct ack_tracker *tracker, ticket_t ticket, lsn_t end);
+/* Of the open transaction. */
+void ack_tracker_note(struct ack_tracker *tracker, ticket_t ticket, struct ack_times times);
+/* Right after done() said that it is complete: what was noted. False: it is a group. */
+bool ack_tracker_times(const struct ack_tracker *tracker, ticket_t ticket,
+                       struct ack_times *out_times);
 /* A keepalive: everything up to wal_end was sent to us. Ignored while a transaction is open;
  * otherwise it raises the tail's end when nothing of the tail is in flight, or appends an empty
  * entry, which the next keepalive raises: an outage does not grow the ring. With an empty ring it

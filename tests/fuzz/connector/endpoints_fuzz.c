@@ -222,6 +222,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct status status;
     struct delivery_stats delivery = { 0 };
+    struct topic_table topics = { .count = 0 };
     AUTO(struct metrics *, metrics_free_p) metrics = metrics_new();
     struct log *log = log_new(&(struct log_options){ .fd = -1, .clock = clock_system() });
     status_init(&status);
@@ -234,6 +235,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .status = &status,
         .metrics = metrics,
         .delivery = &delivery,
+        .topics = &topics,
         .log = log,
         .gate = gate,
         .clock = clock_system(),

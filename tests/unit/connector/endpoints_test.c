@@ -35,6 +35,7 @@ struct fixture {
     _Atomic int64_t now_ms;
     struct status status;
     struct delivery_stats delivery;
+    struct topic_table topics;
     struct metrics *metrics;
     struct watcher *watcher;
     struct log *log;
@@ -71,6 +72,7 @@ static int teardown(void **state)
     watcher_stop(fixture->watcher);
     if (fixture->faked)
         fake_postgres_end(&fixture->fake);
+    topic_table_done(&fixture->topics);
     log_free(fixture->log);
     metrics_free(fixture->metrics);
     status_done(&fixture->status);
@@ -102,6 +104,7 @@ static void begin(struct fixture *fixture, const struct fake_step *script)
         .status = &fixture->status,
         .metrics = fixture->metrics,
         .delivery = &fixture->delivery,
+        .topics = &fixture->topics,
         .watcher = fixture->watcher,
         .log = fixture->log,
         .gate = fixture->gate,
@@ -534,9 +537,58 @@ static void metrics_say_what_the_status_says(void **state)
         { "pqcdc_lag_bytes", 184 },
         { "pqcdc_slot_retained_bytes", 256 },
         { "pqcdc_lag_seconds", 1.500999 },
+        { "pqcdc_slot_wal_status{wal_status=\"extended\"}", 1 },
+        { "pqcdc_slot_wal_status{wal_status=\"reserved\"}", 0 },
+        { "pqcdc_slot_safe_wal_bytes", 1073741824 },
+        { "pqcdc_role{role=\"active\"}", 1 },
+        { "pqcdc_role{role=\"passive\"}", 0 },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         expect_series(answer.body, rows[i].name, rows[i].value);
+    memory_free(answer.body);
+}
+
+static void expect_ancestor(const char *text, const char *name, double expected)
+{
+    char machine[256] = "";
+    assert_int_equal(gethostname(machine, sizeof(machine) - 1), 0);
+    AUTO(char *, memory_free_p)
+    series = text_format("%s{slot_name=\"orders\",host=\"%s\"}", name, machine);
+    expect_series(text, series, expected);
+}
+
+static void the_ancestors_names_say_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, one_look);
+    fill(fixture);
+    status_store(&fixture->status.changes[CHANGE_UPDATE], 5);
+    status_store(&fixture->status.changes[CHANGE_DELETE], 7);
+    atomic_store(&fixture->status.lag_us, 1500000);
+    atomic_store(&fixture->status.ack_us, 2500);
+    atomic_store(&fixture->status.change_ns, 700);
+    const struct answer answer = get(fixture, "/metrics");
+    const struct {
+        const char *name;
+        double value;
+    } rows[] = {
+        { "go_pq_cdc_insert_total", 3 },
+        { "go_pq_cdc_update_total", 5 },
+        { "go_pq_cdc_delete_total", 7 },
+        { "go_pq_cdc_cdc_latency_current", 1.5e9 },
+        { "go_pq_cdc_cdc_latency_current_milliseconds", 1500 },
+        { "go_pq_cdc_process_latency_current", 700 },
+        { "go_pq_cdc_process_latency_current_milliseconds", 0.0007 },
+        { "go_pq_cdc_replication_slot_slot_is_active", 1 },
+        { "go_pq_cdc_replication_slot_slot_confirmed_flush_lsn", 0x16B374D848 },
+        { "go_pq_cdc_replication_slot_slot_current_lsn", 0x16B374D900 },
+        { "go_pq_cdc_replication_slot_slot_retained_wal_size", 256 },
+        { "go_pq_cdc_replication_slot_slot_lag", 184 },
+        { "go_pq_cdc_kafka_process_latency_current", 1.5e9 },
+        { "go_pq_cdc_kafka_bulk_request_process_latency_current", 2.5e6 },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        expect_ancestor(answer.body, rows[i].name, rows[i].value);
     memory_free(answer.body);
 }
 
@@ -607,6 +659,7 @@ int main(void)
         ENDPOINTS_TEST(the_status_says_who_holds_the_lease),
         ENDPOINTS_TEST(metrics_say_who_holds_the_lease),
         ENDPOINTS_TEST(metrics_say_what_the_status_says),
+        ENDPOINTS_TEST(the_ancestors_names_say_the_same),
         ENDPOINTS_TEST(counters_follow_from_scrape_to_scrape),
         ENDPOINTS_TEST(every_metric_is_served_and_documented),
     };

@@ -36,6 +36,8 @@ struct line {
     struct pipeline_options with; /* may be changed before the start */
     uint32_t ring_entries;        /* likewise */
     struct status status;
+    struct metrics *metrics;
+    struct measures measures;
     struct gate_teller teller;
     struct broker_notice brokers;
     struct pipeline *pipeline;
@@ -177,6 +179,8 @@ static inline int line_setup(void **state)
     line->ring_entries = LINE_RING_ENTRIES;
     scripted_delivery_init(&line->delivery);
     status_init(&line->status);
+    line->metrics = metrics_new();
+    line->measures = measures_init(line->metrics, &line->status);
     line->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     line->with = (struct pipeline_options){
         .clock = clock,
@@ -187,6 +191,7 @@ static inline int line_setup(void **state)
         .log = log_new(&(struct log_options){
             .level = LOG_INFO, .clock = clock, .sink = line_note, .sink_self = line }),
         .status = &line->status,
+        .measures = &line->measures,
         .handler = scripted_handler_init(&line->handler),
         .delivery = &line->delivery.delivery,
         .watcher = line_blind_watcher(),
@@ -303,6 +308,7 @@ static inline int line_teardown(void **state)
     ack_tracker_free(line->with.tracker);
     log_free(line->with.log);
     loop_free(line->with.loop);
+    metrics_free(line->metrics);
     status_done(&line->status);
     scripted_delivery_done(&line->delivery);
     (void)close(line->stop_fd);

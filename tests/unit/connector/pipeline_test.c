@@ -31,6 +31,54 @@ static void a_transaction_is_confirmed_once_all_its_records_are_acknowledged(voi
     line_expect_clean_end(line, 110);
 }
 
+static bool is_scraped(struct line *line, const char *sample)
+{
+    AUTO(struct buf, buf_done) out = buf_init(1 << 20);
+    metrics_write(line->metrics, &out);
+    return strstr(buf_text(&out), sample) != NULL;
+}
+
+static void each_transaction_is_measured_once(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    line_transaction(line, 100, "a,b");
+    line_begin(line, 200); /* becomes no record */
+    line_commit(line, 200);
+    line_transaction(line, 300, "c");
+    line_expect_records(line, 3);
+    LINE_WAIT(is_scraped(line, "\npqcdc_commit_to_receive_seconds_count 3\n"));
+    scripted_delivery_ack(&line->delivery, 0);
+    scripted_delivery_ack(&line->delivery, 2);
+    LINE_WAIT(is_scraped(line, "\npqcdc_receive_to_ack_seconds_count 1\n"));
+    assert_true(is_scraped(line, "\npqcdc_end_to_end_seconds_count 1\n"));
+    scripted_delivery_ack(&line->delivery, 1);
+    line_expect_flush(line, 310);
+    LINE_WAIT(is_scraped(line, "\npqcdc_receive_to_ack_seconds_count 2\n"));
+    assert_true(is_scraped(line, "\npqcdc_end_to_end_seconds_count 2\n"));
+    /* The commits are years old, the acknowledgements no minute. */
+    assert_true(is_scraped(line, "pqcdc_end_to_end_seconds_bucket{le=\"60\"} 0\n"));
+    assert_true(is_scraped(line, "pqcdc_receive_to_ack_seconds_bucket{le=\"60\"} 2\n"));
+    assert_true(atomic_load(&line->status.change_ns) > 0);
+}
+
+static void a_transaction_that_is_acknowledged_before_its_commit_is_measured(void **state)
+{
+    struct line *line = *state;
+    line_start(line);
+    line_begin(line, 100);
+    line_relation(line);
+    line_row(line, "a");
+    line_expect_records(line, 1);
+    scripted_delivery_ack(&line->delivery, 0);
+    line_expect_still(line, 0);
+    line_commit(line, 100);
+    line_expect_flush(line, 110);
+    LINE_WAIT(is_scraped(line, "\npqcdc_receive_to_ack_seconds_count 1\n"));
+    assert_true(is_scraped(line, "\npqcdc_receive_to_ack_seconds_sum 0\n"));
+    assert_true(is_scraped(line, "\npqcdc_end_to_end_seconds_count 1\n"));
+}
+
 static void a_transaction_without_its_commit_is_never_confirmed(void **state)
 {
     struct line *line = *state;
@@ -354,6 +402,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LINE_TEST(a_transaction_is_confirmed_once_all_its_records_are_acknowledged),
+        LINE_TEST(each_transaction_is_measured_once),
+        LINE_TEST(a_transaction_that_is_acknowledged_before_its_commit_is_measured),
         LINE_TEST(a_transaction_without_its_commit_is_never_confirmed),
         LINE_TEST(nothing_is_confirmed_past_an_unacknowledged_transaction),
         LINE_TEST(a_change_with_several_records_needs_all_of_them),

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/reader.h"
+#include "connector/measures.h"
 #include "connector/slot_only.h"
 #include "connector/wind_up.h"
 #include "unit/connector/scripted_delivery.h"
@@ -15,6 +16,8 @@ struct fixture {
     struct fake_walsender fake;
     struct scripted_delivery delivery;
     struct status status;
+    struct metrics *metrics;
+    struct measures measures;
     struct wind_up with;
     ticket_t ticket; /* of the one record in flight, which ends at 110 */
     int64_t now_ms;  /* each look at the clock takes step_ms */
@@ -84,12 +87,15 @@ ON_PIPELINE_THREAD static int setup(void **state)
     fixture->now_ms = 100000;
     scripted_delivery_init(&fixture->delivery);
     status_init(&fixture->status);
+    fixture->metrics = metrics_new();
+    fixture->measures = measures_init(fixture->metrics, &fixture->status);
     fixture->with = (struct wind_up){
         .clock = clock,
         .stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .log = log_new(&(struct log_options){
             .level = LOG_INFO, .clock = clock, .sink = note, .sink_self = fixture }),
         .status = &fixture->status,
+        .measures = &fixture->measures,
         .delivery = &fixture->delivery.delivery,
         .tracker = ack_tracker_new(4),
         .gate = slot_only_gate(),
@@ -112,6 +118,7 @@ ON_PIPELINE_THREAD static int teardown(void **state)
     ack_tracker_free(fixture->with.tracker);
     scripted_delivery_done(&fixture->delivery);
     log_free(fixture->with.log);
+    metrics_free(fixture->metrics);
     status_done(&fixture->status);
     (void)close(fixture->with.stop_fd);
     memory_free(fixture);

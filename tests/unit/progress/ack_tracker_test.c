@@ -567,6 +567,46 @@ static void assert_aborts(void (*broken)(struct ack_tracker *))
     assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
+static void expect_times(const struct ack_tracker *tracker, ticket_t ticket, int64_t received_us)
+{
+    struct ack_times times = { 0, 0 };
+    assert_true(ack_tracker_times(tracker, ticket, &times));
+    assert_int_equal(times.received_us, received_us);
+    assert_int_equal(times.commit_us, received_us - 1);
+}
+
+static void test_a_transaction_that_is_complete_knows_its_times(void **state)
+{
+    enum { TRANSACTIONS = 1000 }; /* the ring grows meanwhile */
+    (void)state;
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(TRANSACTIONS);
+    ticket_t tickets[TRANSACTIONS];
+    for (int i = 0; i < TRANSACTIONS; i++) {
+        tickets[i] = ack_tracker_begin(tracker);
+        ack_tracker_add(tracker, tickets[i], 1);
+        ack_tracker_note(tracker, tickets[i], (struct ack_times){ 10 * i - 1, 10 * i });
+        assert_false(ack_tracker_close(tracker, tickets[i], lsn(100 + (uint64_t)i)));
+    }
+    for (int i = 0; i < TRANSACTIONS; i++) { /* in pairs, the later one first */
+        int at = i ^ 1;
+        assert_true(ack_tracker_done(tracker, tickets[at]));
+        expect_times(tracker, tickets[at], 10 * at);
+    }
+    assert_int_equal(confirmed(tracker), 100 + TRANSACTIONS - 1);
+}
+
+static void test_a_group_has_no_times(void **state)
+{
+    (void)state;
+    struct ack_times times;
+    AUTO(struct ack_tracker *, ack_tracker_free_p) tracker = ack_tracker_new(4);
+    ticket_t group = ack_tracker_begin_group(tracker, 1);
+    ack_tracker_add(tracker, group, 1);
+    assert_false(ack_tracker_close(tracker, group, LSN_NONE));
+    assert_true(ack_tracker_done(tracker, group));
+    assert_false(ack_tracker_times(tracker, group, &times));
+}
+
 static void test_broken_calls_abort(void **state)
 {
     (void)state;
@@ -613,6 +653,8 @@ int main(void)
         cmocka_unit_test(test_what_is_withdrawn_is_not_waited_for),
         cmocka_unit_test(test_all_may_be_withdrawn),
         cmocka_unit_test(test_the_end_of_a_transaction_is_known_until_it_is_confirmed),
+        cmocka_unit_test(test_a_transaction_that_is_complete_knows_its_times),
+        cmocka_unit_test(test_a_group_has_no_times),
         cmocka_unit_test(test_broken_calls_abort),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
