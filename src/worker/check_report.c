@@ -27,7 +27,7 @@ void check_report_done(struct check_report *report)
     *report = (struct check_report){ .count = 0 };
 }
 
-static char *format_text(const char *format, va_list values)
+static PRINTF_LIKE(1, 0) char *format_text(const char *format, va_list values)
 {
     va_list again;
     va_copy(again, values);

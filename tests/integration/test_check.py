@@ -519,12 +519,24 @@ def test_fewer_replicas_in_sync_than_must_be(shop, check):
 @pytest.fixture(scope="module")
 def guarded(state, logs):
     broker = GuardedKafka(state / "guarded")
+    broker.environment["KAFKA_AUTO_CREATE"] = "true"
     try:
         broker.start()
         yield broker
     finally:
         broker.stop()
         broker.remove(logs / "guarded")
+
+
+def test_looking_makes_no_topic(shop, check, guarded):
+    """Of these brokers every question for a topic would, from a client that allows it."""
+    topic = f"{shop.name}.never"
+    config = shop.config(kafka={"brokers": [guarded.bootstrap], "allowAutoTopicCreation": True})
+    config["kafka"]["tableTopicMapping"] = {"public.users": topic}
+    for _ in range(2):
+        (row,) = check(config).of("topics")
+        assert row["status"] == "ok" and "does not exist: the first record makes it" in row["text"]
+    assert topic not in topic_names(guarded.bootstrap)
 
 
 def test_a_topic_that_may_not_be_seen(shop, check, guarded):
