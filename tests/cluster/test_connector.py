@@ -40,12 +40,7 @@ def test_it_is_paused_and_goes_on(connector, line, acquit):
 def test_the_leaders_pod_is_known_by_its_label(connector):
     leader = connector.start()
     connector.wait_condition("LeaderElected", "True")
-
-    def labelled() -> bool:
-        pods = connector.space.list("pod", f"{connector.pods.selector},pqcdc.io/role=leader")
-        return [pod["metadata"]["name"] for pod in pods] == [leader]
-
-    wait_until(labelled, "the leader's pod has its label", 60, interval=0.2)
+    connector.wait_marked(leader)
     costs = {
         pod["metadata"]["name"]: pod["metadata"]["annotations"].get("controller.kubernetes.io/pod-deletion-cost")
         for pod in connector.pods.all()
@@ -232,6 +227,36 @@ def test_its_deletion_is_given_up_when_told_so(connector, line, postgres, postgr
     connector.space.kubectl("annotate", f"connector/{connector.name}", "pqcdc.io/abandon-slot=true")
     connector.space.kubectl("wait", "--for=delete", f"connector/{connector.name}", within(90))
     postgres.start()
+    assert line.scenario.slot_row()
+
+
+def test_its_deletion_is_tried_again_when_told_so(connector, line, postgres, postgres_back):
+    """By what the message tells to do."""
+    connector.spec = {"deletionPolicy": "Delete"}
+    connector.start()
+    postgres.stop()
+    connector.space.kubectl("delete", f"connector/{connector.name}", "--wait=false")
+    condition = connector.wait_drop_failed()
+    assert "Connection refused" in condition["message"], condition
+    (command,) = re.findall(r"to try again: kubectl ([^;]*);", condition["message"])
+    postgres.start()
+    assert line.scenario.slot_row()
+    connector.space.kubectl(*command.split())
+    connector.space.kubectl("wait", "--for=delete", f"connector/{connector.name}", within(60))
+    assert not line.scenario.slot_row()
+
+
+def test_deleted_it_leaves_a_slot_that_it_never_read(connector, line):
+    """Somebody else made it, and it has the name that the Connector was given."""
+    connector.spec = {"deletionPolicy": "Delete", "paused": True}
+    connector.write()
+    connector.wait_condition("Ready", "False", "Paused")
+    connector.space.kubectl("delete", f"connector/{connector.name}", "--wait=false")
+    condition = connector.wait_drop_failed()
+    assert f'the Lease does not remember that slot "{line.scenario.slot}" was read' in condition["message"], condition
+    (command,) = re.findall(r"to give the slot up: kubectl (.*)", condition["message"])
+    connector.space.kubectl(*command.split())
+    connector.space.kubectl("wait", "--for=delete", f"connector/{connector.name}", within(60))
     assert line.scenario.slot_row()
 
 

@@ -47,11 +47,11 @@ def test_the_leaders_process_is_killed(connector, under_load, say):
         connector.pods.wait_ready(2)
 
 
-def test_a_rollout_is_restarted(connector, under_load):
+def test_a_rollout_is_restarted(connector, under_load, say):
     """What kubectl writes into the Deployment for that stays there."""
     connector.start()
     before = connector.pods.names()
-    with under_load(connector):
+    with under_load(connector), connector.handover(say):
         connector.restart()
         connector.wait_rolled()
     assert not before & connector.pods.names()
@@ -72,11 +72,11 @@ def test_it_is_scaled(fleet, under_load):
 
 
 @pytest.mark.alone
-def test_the_node_is_drained(connector, under_load):
+def test_the_node_is_drained(connector, under_load, say):
     """The node is the only one, so that it must take pods again while it is drained."""
     connector.start()
     before = connector.pods.names()
-    with under_load(connector):
+    with under_load(connector), connector.handover(say):
         errors: list[Exception] = []
         drain = threading.Thread(target=drain_node, args=(connector, errors))
         drain.start()
@@ -105,20 +105,46 @@ def is_cordoned(fleet) -> bool:
     return node["spec"].get("unschedulable", False)
 
 
-def test_the_configuration_changes(fleet, under_load):
+def test_the_configuration_changes(chart_fleet, under_load):
     """Pods are replaced, one after the other, and a standby stays."""
-    fleet.start()
+    chart_fleet.start()
+    with under_load(chart_fleet):
+        change_configuration(chart_fleet)
+
+
+def test_the_configuration_changes_and_the_lead_moves_once(connector, under_load, say):
+    """The operator sees to it that the leader's pod goes last, when those that stay are there."""
+    connector.wait_marked(connector.start())
+    transitions = connector.transitions()
+    with under_load(connector), connector.handover(say):
+        change_configuration(connector)
+    assert connector.transitions() == transitions + 1
+
+
+def change_configuration(fleet) -> None:
     before = fleet.pods.names()
-    with under_load(fleet):
-        fleet.configure(kafka={"compression": "lz4"})
-        wait_until(lambda: not before & fleet.pods.names(), "no pod of before is left", timeout=120, interval=0.2)
-        fleet.wait_rolled()
+    fleet.configure(kafka={"compression": "lz4"})
+    wait_until(lambda: not before & fleet.pods.names(), "no pod of before is left", timeout=120, interval=0.2)
+    fleet.wait_rolled()
 
 
-def test_the_image_changes(fleet, under_load, image):
+def test_scaled_down_the_leader_stays(connector, under_load):
+    """Of three pods that are as old as each other, so that any of them would do."""
+    connector.replicas = 3
+    leader = connector.start()
+    connector.wait_marked(leader)
+    transitions = connector.transitions()
+    with under_load(connector):
+        connector.scale(1)
+        connector.pods.wait_ready(1)
+    assert connector.pods.names() == {leader} == {connector.pods.leader()}
+    assert connector.transitions() == transitions
+
+
+def test_the_image_changes(fleet, under_load, image, say):
     fleet.start()
     other = fleet.space.cluster.tag(image, "other")
-    with under_load(fleet):
+    with under_load(fleet), fleet.handover(say):
         fleet.set_image(other)
         wait_until(lambda: images(fleet) == {other}, "all pods have the other image", timeout=120, interval=0.2)
         fleet.wait_rolled()

@@ -2,20 +2,49 @@
 Connector."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from lab.cluster import Pods, Space
 from lab.line import Line
-from lab.scenario import merge
+from lab.scenario import Scenario, merge
 from lab.waiting import patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART, CONNECTOR_CHART = ROOT / "charts/pqcdc", ROOT / "charts/pqcdc-connector"
 PROGRAM, CONFIG = "/usr/bin/pqcdc", "/etc/pqcdc/config.yaml"  # in a pod
+LOOK = 0.02  # seconds between two looks at who reads the slot
 PATIENCE = 90  # seconds: pods are made and ended meanwhile, on a machine that has other things to do
+
+
+@dataclass
+class Reader:
+    """The session that read the slot, from the first to the last look that saw it."""
+
+    pid: int
+    first: float
+    last: float
+
+
+def look_at_reader(scenario: Scenario, over: threading.Event, seen: list[Reader]) -> None:
+    query = "select active_pid from pg_replication_slots where slot_name = %s"
+    with scenario.connect() as connection:
+        while not over.wait(LOOK):
+            ((pid,),) = connection.execute(query, (scenario.slot,)).fetchall()
+            now = time.monotonic()
+            if pid and seen and seen[-1].pid == pid:
+                seen[-1].last = now
+            elif pid:
+                seen.append(Reader(pid, now, now))
+
+
+def gaps_between(seen: list[Reader]) -> list[float]:
+    return [after.first - before.last for before, after in pairwise(seen)]
 
 
 class Fleet:
@@ -90,6 +119,27 @@ class Fleet:
         self._wait(lambda: self.line.walsender() not in (None, before), "another session reads the slot")
         say(f"the slot was taken over {time.monotonic() - start:.2f} s after the command was given")
 
+    @contextmanager
+    def handover(self, say) -> Iterator[None]:
+        """Within it the lead moves at some time or other; for how long nobody read the slot then is said."""
+        over = threading.Event()
+        seen: list[Reader] = []
+        looks = threading.Thread(target=look_at_reader, args=(self.line.scenario, over, seen))
+        looks.start()
+        try:
+            yield
+        finally:
+            over.set()
+            looks.join()
+        gaps = [f"{gap:.2f} s" for gap in gaps_between(seen)]
+        assert gaps, "the lead did not move"
+        say(f"when the lead moved nobody read the slot for {', '.join(gaps)}")
+
+    def transitions(self) -> int:
+        """How often the Lease went to another holder: that it is let go does not count, that it is taken does."""
+        (lease,) = self.space.list("lease")
+        return lease["spec"]["leaseTransitions"]
+
     def _wait(self, condition, what: str) -> None:
         try:
             wait_until(condition, what, PATIENCE)
@@ -134,6 +184,7 @@ class ConnectorFleet(Fleet):
         super().__init__(space, line, name, f"pqcdc.io/connector={name}", directory)
         self.deployment = f"pqcdc-{name}"
         self.spec: dict = {}  # of the resource, besides the configuration
+        self.drop = f"pqcdc-{name}-drop"  # the Job that drops the slot
 
     def resource(self) -> dict:
         spec = {"replicas": self.replicas} | self.config() | self.spec
@@ -175,6 +226,24 @@ class ConnectorFleet(Fleet):
             return wait_until(found, f"{type_}={status} {reason or ''}", timeout, interval=0.2)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{json.dumps(self.conditions(), indent=1)}\n{self.pods.describe()}") from None
+
+    def wait_marked(self, leader: str) -> None:
+        """The operator has written who leads to its pod, so that it goes last."""
+
+        def marked() -> bool:
+            pods = self.space.list("pod", f"{self.pods.selector},pqcdc.io/role=leader")
+            return [pod["metadata"]["name"] for pod in pods] == [leader]
+
+        wait_until(marked, "the leader's pod has its label", PATIENCE, interval=0.2)
+
+    def wait_drop_failed(self) -> dict:
+        """By somebody who does not let the Job that drops the slot try again after 10, 20 and 40 s."""
+        pods = f"batch.kubernetes.io/job-name={self.drop}"
+        wait_until(lambda: self.space.list("pod", pods), "the Job has a pod", PATIENCE, interval=0.2)
+        self.space.kubectl("patch", f"job/{self.drop}", "--type=merge", '--patch={"spec": {"backoffLimit": 0}}')
+        condition = self.wait_condition("Degraded", "True", "DropFailed")
+        assert f'slot "{self.line.scenario.slot}" was not dropped' in condition["message"]
+        return condition
 
     def wait_halted(self) -> set[str]:
         """All its pods say that a person must act, and none is ended for that."""
