@@ -2,8 +2,7 @@
  * atomics.
  *
  * /status: 200 when PostgreSQL answered a ping at most a second ago, else 503; JSON either way.
- * /slot: the ancestor's slot facts as JSON. /metrics: Prometheus text; rows in metrics.def, and the
- * ancestor's names in ancestor.def. */
+ * /slot: the ancestor's slot facts as JSON. /metrics: Prometheus text (scrape.h). */
 #ifndef CONNECTOR_ENDPOINTS_H
 #define CONNECTOR_ENDPOINTS_H
 
@@ -35,8 +34,5 @@ struct endpoints;
 struct endpoints *endpoints_new(const struct endpoints_options *options);
 void endpoints_free(struct endpoints *endpoints); /* NULL allowed */
 const struct http_route *endpoints_routes(struct endpoints *endpoints, uint32_t *out_count);
-
-/* docs/metrics.md but for the operator's. */
-void endpoints_write_metrics_docs(struct buf *out);
 
 #endif

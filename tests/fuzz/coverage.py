@@ -29,7 +29,7 @@ PARSERS = {
         "config/config_node",
         "config/config_tables",
     ],
-    "connector/endpoints": ["connector/endpoints"],
+    "connector/endpoints": ["connector/endpoints", "connector/reading"],
     "connector/source": [
         "format/flat_json",
         "format/key",

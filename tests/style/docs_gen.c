@@ -15,8 +15,8 @@
 #include "base/cleanup.h"
 #include "config/config_docs.h"
 #include "config/config_schema.h"
-#include "connector/endpoints.h"
 #include "connector/life_cycle.h"
+#include "connector/scrape.h"
 #include "election/election_rules.h"
 #include "operator/operator_metrics.h"
 #include "style/resource_docs.h"
@@ -40,7 +40,7 @@ static bool read_file(const char *path, struct buf *out)
 
 static void write_metrics(struct buf *out)
 {
-    endpoints_write_metrics_docs(out);
+    scrape_write_docs(out);
     buf_append_text(out, "\n## The operator's\n\nMade from `src/operator/operator_metrics.def`; "
                          "`GET /metrics` of pqcdc-operator.\n\n| name | type | labels | meaning |\n"
                          "| --- | --- | --- | --- |\n");

@@ -7,6 +7,7 @@
 #include "connector/endpoints.h"
 #include "connector/outage.h"
 #include "connector/pipeline.h"
+#include "connector/scrape.h"
 #include "connector/slot_only.h"
 
 enum { PATIENCE_TURNS = 20 * 1000 };
@@ -625,7 +626,7 @@ static void every_metric_is_served_and_documented(void **state)
     begin(fixture, NULL);
     const struct answer answer = get(fixture, "/metrics");
     AUTO(struct buf, buf_done) docs = buf_init(HTTP_BODY_LIMIT_BYTES);
-    endpoints_write_metrics_docs(&docs);
+    scrape_write_docs(&docs);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char name[128];
         (void)snprintf(name, sizeof(name), rows[i].label[0] != '\0' ? "%s{%s=\"%s\"}" : "%s",
