@@ -1,5 +1,7 @@
 #include "connector/reading.h"
 
+#include <math.h>
+
 enum { READING_PING_LIMIT_MS = 1000 };
 
 uint64_t reading_lsn_distance(uint64_t to, uint64_t from)
@@ -12,15 +14,25 @@ static bool postgres_up(const struct endpoints_options *from)
     return watcher_ping_age_ms(from->watcher) <= READING_PING_LIMIT_MS;
 }
 
+/* So that who is warned below some limit is not, where there is none. */
+static double safe_wal_bytes(const struct slot_sight *sight)
+{
+    if (sight->wal_status == SLOT_WAL_LOST)
+        return 0;
+    if (sight->safe_wal_size_bytes == -1)
+        return INFINITY;
+    return sight->safe_wal_size_bytes > 0 ? (double)sight->safe_wal_size_bytes : 0;
+}
+
 static void read_slot(const struct endpoints_options *from, struct reading *now)
 {
     struct slot_sight sight;
     int64_t age_ms;
-    now->slot_safe_wal_bytes = -1;
+    now->slot_safe_wal_bytes = INFINITY;
     if (!watcher_sight(from->watcher, &sight, &age_ms) || !sight.exists)
         return;
     now->slot_wal_status = sight.wal_status;
-    now->slot_safe_wal_bytes = sight.safe_wal_size_bytes;
+    now->slot_safe_wal_bytes = safe_wal_bytes(&sight);
     now->slot_active = sight.active;
     now->slot_confirmed_flush = sight.confirmed_flush.value;
     now->current_lsn = sight.current_lsn.value;

@@ -19,7 +19,7 @@ struct reading {
     uint64_t received_lsn, confirmed_lsn;
     uint64_t slot_confirmed_flush, current_lsn, lag_bytes, retained_bytes;
     enum slot_wal_status slot_wal_status;
-    int64_t slot_safe_wal_bytes;
+    double slot_safe_wal_bytes; /* +Inf: without limit, or not known */
     uint64_t log_dropped;
     double lag_seconds;
     int64_t ack_us, change_ns;

@@ -36,6 +36,7 @@ def shows_sense(worker) -> None:
     assert status["lag_ms"] >= 0 and status["slot"]["ageMs"] < 10000, status
     samples = worker.metrics()
     assert samples["pqcdc_lag_seconds"] >= 0
+    assert samples.pop("pqcdc_slot_safe_wal_bytes") == math.inf
     assert all(math.isfinite(value) and value >= 0 for value in samples.values()), samples
     for path in ("/livez", "/readyz", "/startupz"):
         assert worker.get(path)[0] == 200, path

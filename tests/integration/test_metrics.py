@@ -85,8 +85,8 @@ def test_the_slot_is_what_postgres_says(worker, scenario):
     states = ("reserved", "extended", "unreserved", "lost")
     seen = {state: families["pqcdc_slot_wal_status"].value(wal_status=state) for state in states}
     assert seen == {state: float(state == row["wal_status"]) for state in states}
-    safe = -1 if row["safe_wal_size"] is None else row["safe_wal_size"]
-    assert (families["pqcdc_slot_safe_wal_bytes"].value() > 0) == (safe > 0)
+    assert row["safe_wal_size"] is None, "max_slot_wal_keep_size is not set"
+    assert families["pqcdc_slot_safe_wal_bytes"].value() == float("inf")
     assert families["pqcdc_slot_active"].value() == 1
     assert families["pqcdc_slot_retained_bytes"].value() >= families["pqcdc_lag_bytes"].value()
 

@@ -60,7 +60,10 @@ class Impact:
         what Kafka has got and the slot does not know of."""
         wait_until(lambda: not worker.alive(), f"it dies: {what}", timeout)
         strike = Strike(what)
+        until = time.monotonic() + patient(PATIENCE)
         strike.records_unconfirmed = left_behind()
+        while strike.records_unconfirmed == 0 and time.monotonic() < until:  # some may be on their way
+            strike.records_unconfirmed = left_behind()
         return self._note(strike)
 
     def told(self, worker: Worker, what: str) -> Strike:

@@ -1,6 +1,7 @@
 #include "unit/postgres/fake_postgres.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdatomic.h>
 
 #include "base/text.h"
@@ -12,22 +13,19 @@
 
 enum { PATIENCE_TURNS = 20 * 1000 };
 
-/* What one look of the watcher sees: read by pid 4711, 184 bytes behind. */
-static const struct fake_step one_look[] = {
-    { FAKE_GREET, "15.4" },
-    { FAKE_EXPECT, "pg_replication_slots" },
-    { FAKE_ROWS, "logical|t|4711|pgoutput|d b|pqcdc:\"one\"|extended|16/B374D800|16/B374D848|"
-                 "16/B374D900|1073741824|~" },
-    { FAKE_SILENCE, NULL },
-    { FAKE_END, NULL },
-};
-static const struct fake_step no_slot[] = {
-    { FAKE_GREET, "15.4" },
-    { FAKE_EXPECT, "pg_replication_slots" },
-    { FAKE_ROWS, "~|~|~|~|~|~|~|~|~|16/B374D900|~|~" },
-    { FAKE_SILENCE, NULL },
-    { FAKE_END, NULL },
-};
+#define LOOK(name, row)                                                                            \
+    static const struct fake_step name[] = {                                                       \
+        { FAKE_GREET, "15.4" }, { FAKE_EXPECT, "pg_replication_slots" },                           \
+        { FAKE_ROWS, row },     { FAKE_SILENCE, NULL },                                            \
+        { FAKE_END, NULL },                                                                        \
+    }
+#define READ_BY_ONE "logical|t|4711|pgoutput|d b|pqcdc:\"one\"|"
+#define AT_184      "|16/B374D800|16/B374D848|16/B374D900|" /* so many bytes behind */
+LOOK(one_look, READ_BY_ONE "extended" AT_184 "1073741824|~");
+LOOK(without_limit, READ_BY_ONE "reserved" AT_184 "~|~");
+LOOK(over_the_limit, READ_BY_ONE "unreserved" AT_184 "-4096|~");
+LOOK(lost, READ_BY_ONE "lost" AT_184 "~|~");
+LOOK(no_slot, "~|~|~|~|~|~|~|~|~|16/B374D900|~|~");
 
 /* Time stands still for the watcher but for what a test adds. */
 struct fixture {
@@ -549,6 +547,23 @@ static void metrics_say_what_the_status_says(void **state)
     memory_free(answer.body);
 }
 
+static void expect_safe_wal(struct fixture *fixture, const struct fake_step *look, double expected)
+{
+    begin(fixture, look);
+    const struct answer answer = get(fixture, "/metrics");
+    expect_series(answer.body, "pqcdc_slot_safe_wal_bytes", expected);
+    memory_free(answer.body);
+}
+
+#define SAFE_WAL_TEST(name, look, expected)                                                        \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        expect_safe_wal(*state, look, expected);                                                   \
+    }
+SAFE_WAL_TEST(wal_without_a_limit_is_safe_without_end, without_limit, (double)INFINITY)
+SAFE_WAL_TEST(wal_over_the_limit_is_not_safe, over_the_limit, 0)
+SAFE_WAL_TEST(wal_that_is_lost_is_not_safe, lost, 0)
+
 static void expect_ancestor(const char *text, const char *name, double expected)
 {
     char machine[256] = "";
@@ -660,6 +675,9 @@ int main(void)
         ENDPOINTS_TEST(the_status_says_who_holds_the_lease),
         ENDPOINTS_TEST(metrics_say_who_holds_the_lease),
         ENDPOINTS_TEST(metrics_say_what_the_status_says),
+        ENDPOINTS_TEST(wal_without_a_limit_is_safe_without_end),
+        ENDPOINTS_TEST(wal_over_the_limit_is_not_safe),
+        ENDPOINTS_TEST(wal_that_is_lost_is_not_safe),
         ENDPOINTS_TEST(the_ancestors_names_say_the_same),
         ENDPOINTS_TEST(counters_follow_from_scrape_to_scrape),
         ENDPOINTS_TEST(every_metric_is_served_and_documented),
