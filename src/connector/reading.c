@@ -20,7 +20,7 @@ static double safe_wal_bytes(const struct slot_sight *sight)
     if (sight->wal_status == SLOT_WAL_LOST)
         return 0;
     if (sight->safe_wal_size_bytes == -1)
-        return INFINITY;
+        return HUGE_VAL;
     return sight->safe_wal_size_bytes > 0 ? (double)sight->safe_wal_size_bytes : 0;
 }
 
@@ -28,7 +28,7 @@ static void read_slot(const struct endpoints_options *from, struct reading *now)
 {
     struct slot_sight sight;
     int64_t age_ms;
-    now->slot_safe_wal_bytes = INFINITY;
+    now->slot_safe_wal_bytes = HUGE_VAL;
     if (!watcher_sight(from->watcher, &sight, &age_ms) || !sight.exists)
         return;
     now->slot_wal_status = sight.wal_status;
