@@ -306,16 +306,23 @@ bool text_is_utf8(struct slice text)
     return true;
 }
 
+char *text_format_list(const char *format, va_list values)
+{
+    va_list again;
+    va_copy(again, values);
+    int size = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    CHECK(size >= 0);
+    char *text = memory_alloc((size_t)size + 1);
+    (void)vsnprintf(text, (size_t)size + 1, format, values);
+    return text;
+}
+
 char *text_format(const char *format, ...)
 {
     va_list values;
     va_start(values, format);
-    int size = vsnprintf(NULL, 0, format, values);
-    va_end(values);
-    CHECK(size >= 0);
-    char *text = memory_alloc((size_t)size + 1);
-    va_start(values, format);
-    vsnprintf(text, (size_t)size + 1, format, values);
+    char *text = text_format_list(format, values);
     va_end(values);
     return text;
 }

@@ -2,6 +2,7 @@
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,5 +30,6 @@ const char *text_nearest(const char *wanted, const char *const *candidates, size
 size_t text_utf8_size(struct slice text);
 bool text_is_utf8(struct slice text);
 char *text_format(const char *format, ...) PRINTF_LIKE(1, 2); /* memory_free() the result */
+char *text_format_list(const char *format, va_list values) PRINTF_LIKE(1, 0); /* the same */
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 static const char *const status_names[] = {
     [CHECK_STATUS_OK] = "ok",
@@ -27,18 +28,6 @@ void check_report_done(struct check_report *report)
     *report = (struct check_report){ .count = 0 };
 }
 
-static PRINTF_LIKE(1, 0) char *format_text(const char *format, va_list values)
-{
-    va_list again;
-    va_copy(again, values);
-    int size = vsnprintf(NULL, 0, format, again);
-    va_end(again);
-    CHECK(size >= 0);
-    char *text = memory_alloc((size_t)size + 1);
-    (void)vsnprintf(text, (size_t)size + 1, format, values);
-    return text;
-}
-
 void check_report_add(struct check_report *report, enum check_status status, const char *check,
                       struct check_mend mend, const char *format, ...)
 {
@@ -48,7 +37,7 @@ void check_report_add(struct check_report *report, enum check_status status, con
     report->rows[report->count++] = (struct check_row){
         .status = status,
         .check = check,
-        .text = format_text(format, values),
+        .text = text_format_list(format, values),
         .sql = memory_text(mend.sql),
         .command = memory_text(mend.command),
         .advice = memory_text(mend.advice),
