@@ -1,11 +1,11 @@
 #include "connector/connector.h"
 
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 #include "connector/connector_private.h"
 #include "connector/connector_rest.h"
 #include "connector/connector_standby.h"
@@ -233,7 +233,6 @@ static void *run(void *self)
 {
     struct connector *connector = self;
     thread_role_enter_pipeline();
-    pthread_setname_np(pthread_self(), "pipeline");
     enum life_cycle_state state = LIFE_CYCLE_STARTING;
     status_set_state(&connector->status, state, clock_wall_us(&connector->clock));
     while (state != LIFE_CYCLE_OVER) {
@@ -439,11 +438,7 @@ bool connector_start(struct connector *connector, struct error *err)
     atomic_store(&connector->status.started, false);
     if (!start_http(connector, err))
         return false;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    CHECK(pthread_create(&connector->thread, NULL, run, connector) == 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    CHECK(thread_start("pipeline", run, connector, &connector->thread));
     connector->running = true;
     return true;
 }

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "base/loop.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "kube/kube_lease.h"
 #include "kube/kube_watch.h"
 
@@ -498,7 +498,6 @@ void lease_elector_post(struct lease_elector *elector, const char *reason, const
 static void *run(void *self)
 {
     struct lease_elector *elector = self;
-    pthread_setname_np(pthread_self(), "elector");
     bool going_on = true;
     start_watch(elector);
     on_timer(elector);
@@ -553,17 +552,6 @@ static struct lease_elector *elector_new(const struct lease_elector_options *opt
     return elector;
 }
 
-/* No signal is ever delivered to it. */
-static void start_thread(struct lease_elector *elector)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    int failed = pthread_create(&elector->thread, NULL, run, elector);
-    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    CHECK(failed == 0);
-}
-
 bool lease_elector_start(const struct lease_elector_options *options,
                          struct lease_elector **out_elector, struct error *err)
 {
@@ -583,7 +571,7 @@ bool lease_elector_start(const struct lease_elector_options *options,
     (void)loop_watch_add(elector->loop, elector->told_fd, POLLIN, on_told, elector);
     election_init(&elector->election, &elector->with.election, now_of(elector));
     *out_elector = elector; /* its callbacks may want it */
-    start_thread(elector);
+    CHECK(thread_start("elector", run, elector, &elector->thread));
     return true;
 }
 

@@ -1,13 +1,16 @@
 #include "http/http_server.h"
 
 #include <microhttpd.h>
+#include <poll.h>
 #include <string.h>
 
+#include "base/loop.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "http/http_guests.h"
 #include "http/http_listener.h"
 
-enum { IDLE_TIMEOUT_S = 5, CONNECTION_BYTES = 16 * 1024 };
+enum { IDLE_TIMEOUT_S = 5, CONNECTION_BYTES = 16 * 1024, SHORTAGE_PAUSE_MS = 100 };
 
 struct route {
     char *path;
@@ -20,7 +23,14 @@ struct http_server {
     uint16_t port;
     struct route *routes;
     uint32_t route_count;
-    struct http_guests guests; /* of the server's thread */
+    struct loop *loop;
+    pthread_t thread;
+    /* of the thread */
+    struct loop_watch *readiness;
+    struct loop_timer *timeout;
+    struct loop_timer *pause;
+    struct http_guests guests;
+    uint64_t arrivals;
 };
 
 static const char *purpose_of(const char *path)
@@ -148,6 +158,7 @@ static void on_connection(void *self, struct MHD_Connection *connection, void **
     struct http_server *server = self;
     switch (code) {
     case MHD_CONNECTION_NOTIFY_STARTED: {
+        server->arrivals++;
         struct MHD_Connection *leaver = http_guests_enter(
             &server->guests,
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
@@ -162,8 +173,66 @@ static void on_connection(void *self, struct MHD_Connection *connection, void **
     }
 }
 
+static bool nobody_is_connected(const struct http_server *server)
+{
+    return MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
+               ->num_connections == 0;
+}
+
+/* Lets the library do what it can, and then sleep for as long as it may. */
+static void turn(void *self)
+{
+    struct http_server *server = self;
+    CHECK(MHD_run(server->daemon) == MHD_YES);
+    MHD_UNSIGNED_LONG_LONG wait_ms = 0;
+    if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
+        loop_timer_set(server->timeout, mono_ms_add(loop_now(server->loop), (int64_t)wait_ms));
+    else
+        loop_timer_clear(server->timeout);
+}
+
+/* Somebody waits and cannot be let in while no descriptor is to be had. The library tries again at
+ * once, and for ever, when nobody is connected whose leaving would help. */
+static void on_ready(void *self, short revents UNUSED)
+{
+    struct http_server *server = self;
+    uint64_t arrivals = server->arrivals;
+    bool nobody = nobody_is_connected(server);
+    turn(server);
+    if (!nobody || server->arrivals != arrivals)
+        return;
+    loop_watch_set(server->readiness, 0);
+    loop_timer_set(server->pause, mono_ms_add(loop_now(server->loop), SHORTAGE_PAUSE_MS));
+}
+
+static void on_pause_over(void *self)
+{
+    struct http_server *server = self;
+    loop_watch_set(server->readiness, POLLIN);
+}
+
+static void *serve(void *self)
+{
+    struct http_server *server = self;
+    while (loop_turn(server->loop, -1))
+        ;
+    return NULL;
+}
+
+static bool start_thread(struct http_server *server)
+{
+    int fd = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    server->readiness = loop_watch_add(server->loop, fd, POLLIN, on_ready, server);
+    server->timeout = loop_timer_add(server->loop, turn, server);
+    server->pause = loop_timer_add(server->loop, on_pause_over, server);
+    return thread_start("http", serve, server, &server->thread);
+}
+
 static void server_free(struct http_server *server)
 {
+    if (server->daemon != NULL)
+        MHD_stop_daemon(server->daemon);
+    loop_free(server->loop);
     for (uint32_t i = 0; i < server->route_count; i++)
         memory_free(server->routes[i].path);
     memory_free(server->routes);
@@ -173,6 +242,8 @@ static void server_free(struct http_server *server)
 static struct http_server *server_new(const struct http_server_options *options)
 {
     struct http_server *server = memory_alloc(sizeof(*server));
+    const struct clock clock = clock_system();
+    server->loop = loop_new(&clock);
     server->routes = memory_array(options->route_count, sizeof(*server->routes));
     server->route_count = options->route_count;
     for (uint32_t i = 0; i < options->route_count; i++) {
@@ -193,12 +264,11 @@ bool http_server_start(const struct http_server_options *options, struct http_se
     /* Twice the guests: who was turned away counts until the library has closed the connection; at
      * its limit it lets others wait. The daemon closes the socket. */
     server->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC, server->port, NULL, NULL,
-        on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-        2U * HTTP_GUESTS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, MHD_OPTION_END);
-    if (server->daemon == NULL) {
+        MHD_USE_EPOLL, server->port, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_LIMIT, 2U * HTTP_GUESTS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+    if (server->daemon == NULL || !start_thread(server)) {
         server_free(server);
         return error_set(err, ERROR_RETRY, "http_start",
                          "cannot start the HTTP server: out of threads or descriptors");
@@ -216,6 +286,7 @@ void http_server_stop(struct http_server *server)
 {
     if (server == NULL)
         return;
-    MHD_stop_daemon(server->daemon);
+    loop_stop(server->loop);
+    CHECK(pthread_join(server->thread, NULL) == 0);
     server_free(server);
 }

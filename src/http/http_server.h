@@ -1,9 +1,9 @@
 /* A small HTTP/1.1 server for probes, metrics and status. Knows no business: routes are functions.
  *
- * libmicrohttpd's own thread serves it (epoll). Limits: GET and HEAD only (405), 64 connections, 8
- * per address unless loopback (one more: the one that was silent longest is closed), 16 KiB of
- * request head, 5 s idle time-out; an unknown path is 404 with the list of paths. Handlers run on
- * that thread and read atomics only. */
+ * One thread of its own serves it, on libmicrohttpd's epoll. Limits: GET and HEAD only (405), 64
+ * connections, 8 per address unless loopback (one more: the one that was silent longest is closed),
+ * 16 KiB of request head, 5 s idle time-out; an unknown path is 404 with the list of paths.
+ * Handlers run on that thread and read atomics only. */
 #ifndef HTTP_HTTP_SERVER_H
 #define HTTP_HTTP_SERVER_H
 

@@ -1,13 +1,13 @@
 #include "kafka/janitor.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 /* Shared by its owner and the threads; whoever leaves last frees it. */
 struct janitor {
@@ -59,22 +59,6 @@ static void *bury(void *opaque)
     return NULL;
 }
 
-/* Signals are for the process's own threads. */
-static bool start_thread(struct burial *burial)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_t attributes;
-    CHECK(pthread_attr_init(&attributes) == 0);
-    CHECK(pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0);
-    CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    pthread_t thread;
-    int failure = pthread_create(&thread, &attributes, bury, burial);
-    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    CHECK(pthread_attr_destroy(&attributes) == 0);
-    return failure == 0;
-}
-
 void janitor_bury(struct janitor *janitor, void (*destroy)(void *object), void *object)
 {
     struct burial *burial = memory_alloc(sizeof *burial);
@@ -82,7 +66,10 @@ void janitor_bury(struct janitor *janitor, void (*destroy)(void *object), void *
     pthread_mutex_lock(&janitor->lock);
     janitor->pending++;
     pthread_mutex_unlock(&janitor->lock);
-    if (!start_thread(burial))
+    pthread_t thread;
+    if (thread_start("janitor", bury, burial, &thread))
+        CHECK(pthread_detach(thread) == 0);
+    else
         bury(burial);
 }
 

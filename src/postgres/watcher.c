@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "base/backoff.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "base/thread_role.h"
 
 enum {
@@ -335,19 +335,6 @@ static int new_eventfd(void)
     return fd;
 }
 
-/* A new thread inherits the mask: no signal is ever delivered to it. */
-static void start_thread(struct watcher *watcher)
-{
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    int failed = pthread_create(&watcher->thread, NULL, watch, watcher);
-    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    CHECK(failed == 0);
-    (void)pthread_setname_np(watcher->thread, "watcher");
-}
-
 /* The ping is at most so far apart. */
 static int64_t period_of(int64_t interval_ms)
 {
@@ -372,7 +359,7 @@ struct watcher *watcher_start(const struct watcher_options *options)
     watcher->ready_fd = new_eventfd();
     uint64_t seed = (uint64_t)clock_wall_us(&options->clock);
     watcher->backoff = backoff_init(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, seed);
-    start_thread(watcher);
+    CHECK(thread_start("watcher", watch, watcher, &watcher->thread));
     return watcher;
 }
 

@@ -44,4 +44,4 @@ def test_no_descriptor_is_left(line, acquit, say, impact):
     line.scenario.settle(worker, timeout=60)
     acquit(line)
     impact.prove()
-    assert share < 0.5
+    assert share < 0.2

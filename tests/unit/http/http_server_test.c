@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "unit/http/http_client.h"
@@ -374,6 +375,40 @@ static void a_crowd_that_says_nothing_keeps_nobody_out(void **state)
     assert_alive(scene);
 }
 
+static int64_t processor_ms(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+}
+
+/* Nobody else is there whose leaving would help: the server must not ask again and again. */
+static void who_comes_while_descriptors_are_short_waits_in_peace(void **state)
+{
+    enum { SHORTAGE_MS = 600 };
+    struct scene *scene = *state;
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct rlimit none = { .rlim_cur = 3, .rlim_max = before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const struct sockaddr_in address = { .sin_family = AF_INET,
+                                         .sin_port = htons(scene->port),
+                                         .sin_addr = { .s_addr = htonl(INADDR_LOOPBACK) } };
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    http_client_say(fd, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    int64_t used = processor_ms();
+    struct pollfd silence = { .fd = fd, .events = POLLIN };
+    int heard = poll(&silence, 1, SHORTAGE_MS);
+    used = processor_ms() - used;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(heard, 0);
+    assert_true(used < SHORTAGE_MS / 6);
+    AUTO(struct buf, buf_done) answer = http_client_rest(fd);
+    assert_int_equal(http_client_status(&answer), 200);
+}
+
 static void a_busy_port_is_named(void **state)
 {
     struct scene *scene = *state;
@@ -438,6 +473,7 @@ int main(void)
         SCENE_TEST(slow_clients_block_nobody_and_idle_out),
         SCENE_TEST(the_65th_connection_takes_the_place_of_the_most_silent),
         SCENE_TEST(a_crowd_that_says_nothing_keeps_nobody_out),
+        SCENE_TEST(who_comes_while_descriptors_are_short_waits_in_peace),
         SCENE_TEST(a_busy_port_is_named),
         SCENE_TEST(stop_ends_open_connections_and_frees_the_port),
     };
