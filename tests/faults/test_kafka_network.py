@@ -55,9 +55,9 @@ def test_broker_accepts_and_never_answers(line, proxy, acquit_of_repeats, full, 
     with line.writers(largest=200, pause=0.002):
         worker.wait_delivery(more=500)
         strike = impact.strike(worker, "the broker does not answer any more")
+        connections = proxy.accepted
         proxy.stall()
         worker.wait_full()
-        connections = proxy.accepted
         stands_still(line, worker, 60 if full else 9)
         worker.wait(lambda: proxy.accepted > connections, "the client tried another connection")
         lost = worker.wait_log("brokers_lost")

@@ -4,7 +4,7 @@
     check.py CHECK --root DIR [--build DIR]      check the tree
     check.py CHECK --planted --build DIR         plant violations, each in a copy; fail unless it is caught
 
-CHECK: includes, symbols, headers, sizes, format, options, codes, conditions, links, peers
+CHECK: includes, symbols, headers, sizes, format, options, codes, conditions, alerts, links, peers
 """
 import argparse
 import pathlib
@@ -270,6 +270,21 @@ def check_conditions(root, _build):
             + [f"{path}: no condition says {' '.join(row)}" for row in sorted(told - said)])
 
 
+def check_alerts(root, _build):
+    """Each alert of the chart, and each metric that one asks for, is explained, and no other alert is."""
+    rules = (root / "charts/pqcdc/templates/operator/prometheusrule.yaml").read_text()
+    path, metrics = root / "docs" / "operations.md", (root / "docs" / "metrics.md").read_text()
+    made = set(re.findall(r"- alert: (\w+)", rules))
+    told = set(re.findall(r"^\| `(Pqcdc\w+)` \|", path.read_text(), re.M))
+    asked = {name for line in re.findall(r"expr: (.*)", rules) for name in re.findall(r"\b(?:go_pq|pqcdc)_\w+", line)}
+    if not made or not told or not asked:
+        return ["no alert was found: the check sees nothing"]
+    return ([f"{path}: nothing explains the alert {name}" for name in sorted(made - told)]
+            + [f"{path}: the chart makes no alert {name}" for name in sorted(told - made)]
+            + [f"an alert asks for {name}, which no metric is called" for name in sorted(asked)
+               if f"| `{name}` |" not in metrics])
+
+
 def anchors_of(path):
     """What # of a link to that document may name: its headings, as they are shown on the web."""
     text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S)
@@ -334,6 +349,7 @@ CHECKS = {
     "options": check_options,
     "codes": check_codes,
     "conditions": check_conditions,
+    "alerts": check_alerts,
     "links": check_links,
     "peers": check_peers,
 }
@@ -451,6 +467,18 @@ def plant_conditions_of_another_status(root, build):
     return build, "no condition says Ready Unknown NoLeader"
 
 
+def plant_alerts(root, build):
+    path = root / "charts" / "pqcdc" / "templates" / "operator" / "prometheusrule.yaml"
+    path.write_text(path.read_text().replace("PqcdcKafkaDown", "PqcdcPlanted"))
+    return build, "nothing explains the alert PqcdcPlanted"
+
+
+def plant_alerts_of_another_metric(root, build):
+    path = root / "charts" / "pqcdc" / "templates" / "operator" / "prometheusrule.yaml"
+    path.write_text(path.read_text().replace("pqcdc_kafka_brokers_up", "pqcdc_planted"))
+    return build, "pqcdc_planted, which no metric is called"
+
+
 def plant_links(root, build):
     path = root / "docs" / "kubernetes.md"
     path.write_text(path.read_text() + "\n[planted](planted.md)\n")
@@ -502,7 +530,7 @@ def run_plant(name, plant, build):
     with tempfile.TemporaryDirectory() as directory:
         copy = pathlib.Path(directory) / "tree"
         copy.mkdir()
-        for part in ("src", "include", "docs", "README.md", "CMakeLists.txt", ".clang-format"):
+        for part in ("src", "include", "docs", "charts", "README.md", "CMakeLists.txt", ".clang-format"):
             place = root / part
             if place.is_dir():
                 shutil.copytree(place, copy / part)
