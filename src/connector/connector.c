@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/thread.h"
+#include "connector/config_notice.h"
 #include "connector/connector_private.h"
 #include "connector/connector_rest.h"
 #include "connector/connector_standby.h"
@@ -438,6 +439,7 @@ bool connector_start(struct connector *connector, struct error *err)
     atomic_store(&connector->status.started, false);
     if (!start_http(connector, err))
         return false;
+    config_notice_log(connector->with.config, connector->with.log);
     CHECK(thread_start("pipeline", run, connector, &connector->thread));
     connector->running = true;
     return true;
