@@ -97,6 +97,12 @@ static const char rules[] =
     "- A table (schema and name) is given once; `replicaIdentityIndex` goes with "
     "`replicaIdentity:\n"
     "  USING INDEX`; `keyColumns` are among `columns` when those are given.\n"
+    "- `kafka.secureConnection: true` needs `kafka.scramUsername` and `kafka.scramPassword` or\n"
+    "  `kafka.scramPasswordFile`, and these need it. `kafka.properties` may not say something "
+    "else\n"
+    "  (`security.protocol`, `sasl.*`), nor name authorities (`ssl.ca.*`) beside `kafka.rootCA` "
+    "and\n"
+    "  `kafka.interCA`, which need TLS: `kafka.secureConnection` or `security.protocol`.\n"
     "- `kafka.maxInFlightBytes` is not smaller than `kafka.producerBatchBytes`.\n"
     "- Names in `kafka.tableTopicMapping` are `schema.table` or `table`.\n";
 
