@@ -87,6 +87,12 @@ const char *config_where(const struct config *config, const char *path)
     return given(config, path)->where;
 }
 
+const struct config_ignored *config_ignored_all(const struct config *config, uint32_t *out_count)
+{
+    *out_count = config->private->ignored.count;
+    return config->private->ignored.items;
+}
+
 /* The file's text becomes the lowest layer. */
 static bool add_text(struct config_layers *layers, const char *name, struct slice text)
 {

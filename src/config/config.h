@@ -104,4 +104,14 @@ const char *config_origin(const struct config *config, const char *path);
 /* The same for config_problems_add(): "pqcdc.yaml:12", "PQCDC_CDC_HOST", "--set cdc.host". */
 const char *config_where(const struct config *config, const char *path);
 
+/* An option that was given and has no effect (IGNORED in options.def). */
+struct config_ignored {
+    const char *path;  /* with its index where it is a table's */
+    const char *where; /* as config_where() */
+    const char *why;
+};
+
+/* Each of those, in the order they were read; views of the configuration. */
+const struct config_ignored *config_ignored_all(const struct config *config, uint32_t *out_count);
+
 #endif

@@ -307,6 +307,16 @@ static void check_lease_times(const struct check *check)
                  grace_ms, retry_ms);
 }
 
+/* Who asks for a snapshot and gets none has a gap. */
+static void check_snapshot(const struct check *check)
+{
+    enum config_snapshot_mode mode = check->config->cdc_snapshot_mode;
+    if (check->config->cdc_snapshot_enabled && mode != CONFIG_SNAPSHOT_MODE_NEVER)
+        complain(check, "cdc.snapshot.enabled",
+                 "snapshots are not offered yet, and without the one that cdc.snapshot.mode asks "
+                 "for, rows that exist already would be missing: set it to false");
+}
+
 void config_check_all(const struct config *config, struct config_problems *problems)
 {
     const struct check check = { config, problems };
@@ -315,6 +325,7 @@ void config_check_all(const struct config *config, struct config_problems *probl
     check_tls(&check);
     check_brokers(&check);
     check_slot(&check);
+    check_snapshot(&check);
     check_tables(&check);
     check_mapping(&check);
     check_sizes(&check);

@@ -97,6 +97,12 @@ static const char rules[] =
     "- A table (schema and name) is given once; `replicaIdentityIndex` goes with "
     "`replicaIdentity:\n"
     "  USING INDEX`; `keyColumns` are among `columns` when those are given.\n"
+    "- `kafka.secureConnection: true` needs `kafka.scramUsername` and `kafka.scramPassword` or\n"
+    "  `kafka.scramPasswordFile`, and these need it. `kafka.properties` may not say something "
+    "else\n"
+    "  (`security.protocol`, `sasl.*`), nor name authorities (`ssl.ca.*`) beside `kafka.rootCA` "
+    "and\n"
+    "  `kafka.interCA`, which need TLS: `kafka.secureConnection` or `security.protocol`.\n"
     "- `kafka.maxInFlightBytes` is not smaller than `kafka.producerBatchBytes`.\n"
     "- Names in `kafka.tableTopicMapping` are `schema.table` or `table`.\n";
 
@@ -162,6 +168,15 @@ static void append_help(const struct config_option *option, bool item, struct bu
     buf_append_format(out, "      %s\n", name);
 }
 
+static void append_ignored_help(struct buf *out)
+{
+    uint32_t count;
+    const struct config_ignored_option *ignored = config_option_ignored(&count);
+    buf_append_text(out, "\nAccepted without effect\n");
+    for (uint32_t i = 0; i < count; i++)
+        buf_append_format(out, "  %s\n      %s\n", ignored[i].path, ignored[i].why);
+}
+
 void config_docs_help(struct buf *out)
 {
     uint32_t option_count;
@@ -179,6 +194,7 @@ void config_docs_help(struct buf *out)
             if (in_section(&items[at], &sections[i]))
                 append_help(&items[at], true, out);
     }
+    append_ignored_help(out);
 }
 
 static void append_default(const struct config_option *option, struct buf *out)
@@ -225,6 +241,22 @@ static void append_heading(const struct config_section *section, bool items, str
                              "| --- | --- | --- | --- | --- | --- |\n");
 }
 
+static void append_ignored(struct buf *out)
+{
+    uint32_t count;
+    const struct config_ignored_option *ignored = config_option_ignored(&count);
+    buf_append_text(out, "\n## Accepted without effect\n"
+                         "\n"
+                         "A file that was written for go-pq-cdc-kafka may hold these, with any "
+                         "value. Those that are given are listed by `pqcdc config`, and each "
+                         "is a warning at start.\n"
+                         "\n"
+                         "| Path | Why |\n"
+                         "| --- | --- |\n");
+    for (uint32_t i = 0; i < count; i++)
+        buf_append_format(out, "| `%s` | %s |\n", ignored[i].path, ignored[i].why);
+}
+
 void config_docs_markdown(struct buf *out)
 {
     uint32_t option_count;
@@ -243,5 +275,6 @@ void config_docs_markdown(struct buf *out)
             if (in_section(&items[at], &sections[i]))
                 append_row(&items[at], true, out);
     }
+    append_ignored(out);
     buf_append_text(out, rules);
 }

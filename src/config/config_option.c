@@ -43,6 +43,11 @@ static const struct config_alias aliases[] = {
 #include "config/options.def"
 };
 
+static const struct config_ignored_option ignored[] = {
+#define IGNORED(path, why) { path, why },
+#include "config/options.def"
+};
+
 static const struct config_section sections[] = {
 #define SECTION(path, title) { path, title },
 #include "config/options.def"
@@ -72,6 +77,12 @@ const struct config_section *config_option_sections(uint32_t *out_count)
 {
     *out_count = COUNT_OF(sections);
     return sections;
+}
+
+const struct config_ignored_option *config_option_ignored(uint32_t *out_count)
+{
+    *out_count = COUNT_OF(ignored);
+    return ignored;
 }
 
 static struct slice last_name(const char *path)
@@ -122,6 +133,33 @@ const struct config_option *config_option_find_environment(struct slice name)
         config_option_environment(aliases[i].path, buffer);
         if (slice_is(name, buffer))
             return find_exact(slice_of(aliases[i].target));
+    }
+    return NULL;
+}
+
+const struct config_ignored_option *config_option_find_ignored(struct slice path)
+{
+    for (size_t i = 0; i < COUNT_OF(ignored); i++)
+        if (slice_is(path, ignored[i].path))
+            return &ignored[i];
+    return NULL;
+}
+
+const struct config_ignored_option *config_option_find_ignored_item(struct slice name)
+{
+    for (size_t i = 0; i < COUNT_OF(ignored); i++)
+        if (strchr(ignored[i].path, '[') != NULL && slice_equal(name, last_name(ignored[i].path)))
+            return &ignored[i];
+    return NULL;
+}
+
+const struct config_ignored_option *config_option_find_ignored_environment(struct slice name)
+{
+    char buffer[CONFIG_NAME_SIZE];
+    for (size_t i = 0; i < COUNT_OF(ignored); i++) {
+        config_option_environment(ignored[i].path, buffer);
+        if (strchr(ignored[i].path, '[') == NULL && slice_is(name, buffer))
+            return &ignored[i];
     }
     return NULL;
 }

@@ -62,6 +62,11 @@ struct config_alias {
     const char *target;
 };
 
+struct config_ignored_option {
+    const char *path; /* of an item with "[]" */
+    const char *why;
+};
+
 struct config_section {
     const char *path;
     const char *title;
@@ -80,11 +85,16 @@ const struct config_option *config_option_all(uint32_t *out_count);
 const struct config_option *config_option_items(uint32_t *out_count);
 const struct config_alias *config_option_aliases(uint32_t *out_count);
 const struct config_section *config_option_sections(uint32_t *out_count);
+const struct config_ignored_option *config_option_ignored(uint32_t *out_count);
 
 /* By exact path, aliases included; NULL = none. `path` of an item holds "[]" for its index. */
 const struct config_option *config_option_find(struct slice path);
 const struct config_option *config_option_find_item(struct slice name); /* "name", "schema" ... */
 const struct config_option *config_option_find_environment(struct slice name);
+/* What is accepted without effect: by path, by the name of an item, by environment name. */
+const struct config_ignored_option *config_option_find_ignored(struct slice path);
+const struct config_ignored_option *config_option_find_ignored_item(struct slice name);
+const struct config_ignored_option *config_option_find_ignored_environment(struct slice name);
 uint32_t config_option_index(const struct config_option *option); /* not for items */
 
 /* True for "", "cdc", "cdc.slot": a path that options lie under. */

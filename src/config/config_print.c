@@ -155,13 +155,18 @@ static void append_nested(const struct config_option *option, const void *field,
     }
 }
 
+static void append_place(const char *place, struct buf *out)
+{
+    for (; *place != '\0'; place++)
+        buf_append_byte(out, (unsigned char)*place < 0x20 ? '?' : *place);
+}
+
 static void append_origin(const char *origin, struct buf *out)
 {
     if (origin == NULL)
         return;
     buf_append_text(out, "  # ");
-    for (; *origin != '\0'; origin++)
-        buf_append_byte(out, (unsigned char)*origin < 0x20 ? '?' : *origin);
+    append_place(origin, out);
 }
 
 static void append_option(const struct config *config, const struct config_option *option,
@@ -203,6 +208,20 @@ static uint32_t open_section(struct slice open, struct slice section, struct buf
     return depth;
 }
 
+/* Values are not shown: they may be anything. */
+static void append_ignored(const struct config *config, struct buf *out)
+{
+    uint32_t count;
+    const struct config_ignored *ignored = config_ignored_all(config, &count);
+    if (count > 0)
+        buf_append_text(out, "# without effect:\n");
+    for (uint32_t i = 0; i < count; i++) {
+        buf_append_format(out, "#   %s (", ignored[i].path);
+        append_place(ignored[i].where, out);
+        buf_append_format(out, "): %s\n", ignored[i].why);
+    }
+}
+
 void config_print_effective(const struct config *config, struct buf *out)
 {
     uint32_t count;
@@ -214,4 +233,5 @@ void config_print_effective(const struct config *config, struct buf *out)
         append_option(config, &options[i], depth, out);
         open = section;
     }
+    append_ignored(config, out);
 }

@@ -3,6 +3,8 @@
 #define CONFIG_CONFIG_PRIVATE_H
 
 #include "base/arena.h"
+#include "config/config.h"
+#include "config/config_ignored.h"
 #include "config/config_node.h"
 #include "config/config_option.h"
 
@@ -14,6 +16,7 @@ struct config_given {
 struct config_private {
     struct arena arena; /* all texts, lists and maps */
     struct config_given given[CONFIG_OPTION_COUNT];
+    struct config_ignored_list ignored;
 };
 
 #endif

@@ -59,6 +59,16 @@ static void read_option(struct read *read, const struct config_option *option, c
         config_value_read(&read->reading, option, path, node, read->config);
 }
 
+/* Whatever was given: it has no effect. */
+static bool skip_ignored(struct read *read, const char *path, const struct config_node *node)
+{
+    const struct config_ignored_option *ignored = config_option_find_ignored(slice_of(path));
+    if (ignored != NULL)
+        config_ignored_add(read->reading.ignored, read->reading.arena, ignored, path,
+                           config_node_where(read->reading.tree, node));
+    return ignored != NULL;
+}
+
 /* Recursion ends with the sections of the table. */
 static void read_section(struct read *read, const char *section, const struct config_node *map)
 {
@@ -69,6 +79,8 @@ static void read_section(struct read *read, const char *section, const struct co
         const struct config_option *option = dotted ? NULL : config_option_find(slice_of(path));
         if (option != NULL)
             read_option(read, option, path, child);
+        else if (!dotted && skip_ignored(read, path, child))
+            continue;
         else if (dotted || child->key.size == 0 || !config_option_is_section(slice_of(path)))
             report_unknown(read, path, child);
         else if (child->kind == CONFIG_NODE_MAP)
@@ -100,7 +112,7 @@ void config_read_tree(struct config *config, struct config_tree *tree,
                       const struct config_node *root, struct config_problems *problems)
 {
     struct read read = {
-        .reading = { tree, &config->private->arena, problems },
+        .reading = { tree, &config->private->arena, problems, &config->private->ignored },
         .config = config,
     };
     if (root != NULL)

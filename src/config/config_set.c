@@ -193,7 +193,9 @@ static void apply(const struct set *set)
 {
     const char *rest;
     const struct config_option *option = find_option(set->path, &rest);
-    if (option == NULL && config_option_is_section(slice_of(set->path)))
+    bool takes_yaml = config_option_is_section(slice_of(set->path)) ||
+                      config_option_find_ignored(slice_of(set->path)) != NULL;
+    if (option == NULL && takes_yaml)
         config_layer_add(set->layers, set->path,
                          config_layer_yaml(set->layers, set->value, set->source));
     else if (option == NULL)

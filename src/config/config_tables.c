@@ -57,7 +57,11 @@ static void read_table(const struct config_reading *reading, const struct config
         snprintf(path, sizeof(path), "cdc.publication.tables[%u].%.*s", index,
                  SLICE_ARGS(child->key));
         const struct config_option *item = config_option_find_item(child->key);
-        if (item == NULL)
+        const struct config_ignored_option *ignored = config_option_find_ignored_item(child->key);
+        if (ignored != NULL)
+            config_ignored_add(reading->ignored, reading->arena, ignored, path,
+                               config_node_where(reading->tree, child));
+        else if (item == NULL)
             report_unknown(reading, path, child);
         else if (child->kind != CONFIG_NODE_NULL)
             config_value_read(reading, item, path, child, table);

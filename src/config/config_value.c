@@ -348,7 +348,7 @@ void config_value_default(struct arena *arena, const struct config_option *optio
         return;
     struct config_problems none = CONFIG_PROBLEMS_INIT;
     struct config_tree tree = config_node_tree_init();
-    struct config_reading reading = { &tree, arena, &none };
+    struct config_reading reading = { &tree, arena, &none, NULL };
     struct config_source source = { CONFIG_SOURCE_FILE, "options.def" };
     struct config_node node = {
         .kind = CONFIG_NODE_SCALAR,

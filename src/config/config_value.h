@@ -3,14 +3,16 @@
 #define CONFIG_CONFIG_VALUE_H
 
 #include "base/arena.h"
+#include "config/config_ignored.h"
 #include "config/config_node.h"
 #include "config/config_option.h"
 #include "config/config_problems.h"
 
 struct config_reading {
-    struct config_tree *tree;         /* of the nodes */
-    struct arena *arena;              /* of the values */
-    struct config_problems *problems; /* gains what is wrong */
+    struct config_tree *tree;            /* of the nodes */
+    struct arena *arena;                 /* of the values */
+    struct config_problems *problems;    /* gains what is wrong */
+    struct config_ignored_list *ignored; /* gains what has no effect */
 };
 
 /* Sets the field of `object` (struct config, or struct config_table for an item) from a node. A

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/thread.h"
+#include "connector/config_notice.h"
 #include "connector/connector_private.h"
 #include "connector/connector_rest.h"
 #include "connector/connector_standby.h"
@@ -268,6 +269,17 @@ static bool make_delivery(struct connector *connector, struct error *err)
     return false;
 }
 
+/* The Kafka client asks for the metadata of topics that it is told. */
+static bool add_metadata_topics(struct connector *connector, struct error *err)
+{
+    const struct config_list *topics = &connector->with.config->kafka_metadata_topics;
+    uint32_t ignored;
+    for (uint32_t i = 0; i < topics->count; i++)
+        if (!delivery_topic(connector->delivery, topics->items[i], &ignored, err))
+            return false;
+    return true;
+}
+
 /* With a Lease a frozen leader's slot shall be free long before the Lease is over. */
 static int64_t wal_sender_timeout_ms(const struct connector *connector)
 {
@@ -383,7 +395,8 @@ bool connector_new(const struct connector_options *options, struct connector **o
     uint64_t seed = (uint64_t)clock_wall_us(&connector->clock) ^ (uint64_t)getpid();
     connector->setbacks = setbacks_init(CONNECTOR_RETRY_FIRST_MS, CONNECTOR_RETRY_MAX_MS, seed);
     connector->halt = backoff_init(CONNECTOR_HALT_FIRST_MS, CONNECTOR_HALT_MAX_MS, seed + 1);
-    if (!settings_new(options->config, &connector->settings, err) || !make_delivery(connector, err))
+    if (!settings_new(options->config, &connector->settings, err) ||
+        !make_delivery(connector, err) || !add_metadata_topics(connector, err))
         return false;
     if (options->instance != NULL)
         settings_set_instance(connector->settings, options->instance);
@@ -438,6 +451,7 @@ bool connector_start(struct connector *connector, struct error *err)
     atomic_store(&connector->status.started, false);
     if (!start_http(connector, err))
         return false;
+    config_notice_log(connector->with.config, connector->with.log);
     CHECK(thread_start("pipeline", run, connector, &connector->thread));
     connector->running = true;
     return true;

@@ -125,6 +125,12 @@ static void set_producer(struct settings *settings)
         .property_count = config->kafka_properties.count,
         .property_files = settings->property_files,
         .property_file_count = config->kafka_property_files.count,
+        .secure_connection = config->kafka_secure_connection,
+        .root_ca = config->kafka_root_ca,
+        .inter_ca = config->kafka_inter_ca,
+        .scram_username = config->kafka_scram_username,
+        .scram_password = config->kafka_scram_password,
+        .scram_password_file = config->kafka_scram_password_file,
     };
 }
 

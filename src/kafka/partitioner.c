@@ -46,14 +46,13 @@ static int32_t random_partition(struct partitioner_state *state, int32_t partiti
     return (int32_t)(bits % (uint32_t)partition_count);
 }
 
-/* The remainder is taken of the signed hash, and its sign dropped after: not the same as of the
- * unsigned one. */
+/* The remainder is taken of the absolute value of the signed hash, as librdkafka's is: not the same
+ * as of the unsigned one. */
 static int32_t hash(struct partitioner_state *state, struct slice key, int32_t partition_count)
 {
     if (key.data == NULL)
         return round_robin(state, key, partition_count);
-    int32_t partition = (int32_t)fnv1a(key) % partition_count;
-    return partition < 0 ? -partition : partition;
+    return rd_kafka_msg_partitioner_fnv1a(NULL, key.data, key.size, partition_count, NULL, NULL);
 }
 
 static void hash_back(struct partitioner_state *state, struct slice key, int32_t partition)

@@ -9,7 +9,9 @@
  * | RoundRobin      | one after the other, whatever the key          |             |
  * | LeastBytes      | the one that got the fewest bytes, whatever the key |        |
  *
- * RoundRobin and LeastBytes do not keep the order of a key's records, since they spread them.
+ * FNV-1a of Hash, CRC-32 and murmur2 are librdkafka's own; it has none that is ReferenceHash's.
+ * RoundRobin and LeastBytes do not keep the order of a key's records, since they spread them. Each
+ * topic is counted for by itself; the original's writer counts over all topics together.
  *
  * librdkafka calls the partitioner on the thread that produces, or on its own main thread for
  * records that were queued before the topic's metadata came; so the state is atomic or locked.

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "kafka/delivery.h"
 #include "kafka/partitioner.h"
+#include "kafka/secure_options.h"
 
 enum {
     IN_FLIGHT_REQUESTS_MAX = 5, /* what brokers keep to recognise a repeated batch */
@@ -88,6 +89,7 @@ static const struct producer_property defaults[] = {
     { "reconnect.backoff.max.ms", "2000" }, /* not 10 s more after an outage ended */
     { "topic.metadata.propagation.max.ms",
       "5000" }, /* a missing topic is said after 5 s, not 30 s */
+    { "ssl.endpoint.identification.algorithm", "https" }, /* whatever the library's default is */
 };
 
 static const struct {
@@ -343,6 +345,8 @@ static void apply(const struct producer_options *options, rd_kafka_conf_t *conf,
                is_allowed(OPTION_FILES, options->property_files[i].name, &err) &&
                    read_property(conf, &options->property_files[i], &err),
                &err);
+    to->count += secure_options_check(options, to->report, to->self);
+    expect(to, secure_options_apply(options, conf, &err), &err);
     struct settings settings = derive(options, producer_options_message_max_bytes(conf));
     for (size_t i = 0; i < COUNT_OF(settings_table); i++)
         expect(to, set_own(conf, &settings_table[i], &settings, &err), &err);
@@ -354,7 +358,7 @@ bool producer_options_read_files(const struct producer_options *options, rd_kafk
     for (uint32_t i = 0; i < options->property_file_count; i++)
         if (!read_property(conf, &options->property_files[i], err))
             return false;
-    return true;
+    return secure_options_apply(options, conf, err);
 }
 
 bool producer_options_check(const struct producer_options *options,

@@ -2,7 +2,8 @@
  *
  * A table in producer_options.c maps each field to a librdkafka property; `properties` are passed
  * through after a deny list (producer_denied.def) was applied: callbacks, plug-ins, and what
- * delivery depends on. `property_files` are the same with the value in a file, and win. */
+ * delivery depends on. `property_files` are the same with the value in a file, and win.
+ * secure_options.h has what is about TLS and the login. */
 #ifndef KAFKA_PRODUCER_OPTIONS_H
 #define KAFKA_PRODUCER_OPTIONS_H
 
@@ -37,6 +38,11 @@ struct producer_options {
     uint32_t property_count;
     const struct producer_property *property_files; /* value: the file's path */
     uint32_t property_file_count;
+    bool secure_connection;         /* SCRAM-SHA-512 over TLS: secure_options.h */
+    const char *root_ca, *inter_ca; /* PEM text, or the path of a file; NULL = none */
+    const char *scram_username;     /* NULL = none, as the two below */
+    const char *scram_password;
+    const char *scram_password_file; /* wins */
 };
 
 /* A configuration ready for rd_kafka_new(): the caller owns it. Errors are ERROR_CONFIG, name the
@@ -45,12 +51,13 @@ MUST_CHECK bool producer_options_build(const struct producer_options *options,
                                        rd_kafka_conf_t **out_conf, struct error *err);
 
 /* All such errors, for a configuration check: each is reported; true = there is none. Files that
- * properties name are not opened; property_files are. */
+ * properties name are not opened; those of options of ours are. */
 typedef void producer_options_report_fn(void *self, const struct error *problem);
 bool producer_options_check(const struct producer_options *options,
                             producer_options_report_fn *report, void *self);
 
-/* Reads property_files once more into what was built: before each further producer. */
+/* Reads all files of options of ours once more into what was built: before each further producer.
+ */
 MUST_CHECK bool producer_options_read_files(const struct producer_options *options,
                                             rd_kafka_conf_t *conf, struct error *err);
 

@@ -76,10 +76,6 @@ static void greet(struct log *log, const struct config *config, const struct con
              LOG_STR("database", config->cdc_database), LOG_STR("slot", config->cdc_slot_name),
              LOG_STR("publication", config->cdc_publication_name),
              LOG_INT("http_port", connector_port(connector)), LOG_INT("pid", getpid()));
-    if (config->kafka_required_acks != -1)
-        log_warn(log, "kafka.requiredAcks is not -1: records can be lost when a broker fails",
-                 LOG_INT("required_acks", config->kafka_required_acks),
-                 LOG_STR("advice", "remove kafka.requiredAcks to have every record delivered"));
 }
 
 static bool start(const struct connector_options *options, struct probes *probes,

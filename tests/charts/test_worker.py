@@ -64,6 +64,27 @@ def test_the_volume_has_these_files(worker) -> None:
     assert pod["securityContext"]["fsGroup"] == 65532
 
 
+def test_a_secure_connection_to_kafka(worker) -> None:
+    """Its password and its authorities are files beside those of PostgreSQL."""
+    made = worker(
+        config__kafka__properties={},
+        config__kafka__propertyFiles={},
+        config__kafka__secureConnection=True,
+        config__kafka__scramUsername="shop",
+        config__kafka__scramPassword={"secretRef": {"name": "shop-kafka", "key": "password"}},
+        config__kafka__rootCA={"configMapRef": {"name": "authorities", "key": "kafka.pem"}},
+        config__kafka__interCA={"path": "/etc/kafka/inter.pem"},
+    )
+    kafka = config_of(made)["kafka"]
+    directory = "/var/run/secrets/pqcdc"
+    assert "scramPassword" not in kafka
+    assert kafka["scramPasswordFile"] == f"{directory}/kafka.scramPassword"
+    assert (kafka["rootCA"], kafka["interCA"]) == (f"{directory}/kafka.rootCA", "/etc/kafka/inter.pem")
+    (volume,) = [volume for volume in pod_of(made)["volumes"] if volume["name"] == "credentials"]
+    paths = [item["path"] for source in volume["projected"]["sources"] for of in source.values() for item in of["items"]]
+    assert paths == ["cdc.password", "cdc.sslKey", "cdc.sslRootCert", "kafka.rootCA", "kafka.scramPassword"]
+
+
 def test_without_references_there_is_no_volume(render) -> None:
     pod = render("both").one("Deployment", component="worker")["spec"]["template"]["spec"]
     assert [volume["name"] for volume in pod["volumes"]] == ["tmp", "config"]

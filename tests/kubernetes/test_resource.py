@@ -248,6 +248,17 @@ REFUSED = [
         "in properties or in propertyFiles, not in both",
     ),
     ({"kafka.properties": {"sasl.password": "x"}}, "spec.kafka", "use propertyFiles with a secretRef"),
+    ({"kafka.secureConnection": True}, "spec.kafka", "scramUsername and scramPassword go together"),
+    (
+        {"kafka.secureConnection": True, "kafka.scramUsername": "u"},
+        "spec.kafka",
+        "scramUsername and scramPassword go together",
+    ),
+    (
+        {"kafka.secureConnection": False, "kafka.scramUsername": "u", "kafka.scramPassword": SECRET},
+        "spec.kafka",
+        "scramUsername and scramPassword go together",
+    ),
     # references
     ({"cdc.password": "hunter2"}, "spec.cdc.password", "must be of type object"),
     ({"cdc.password": {}}, "spec.cdc.password.secretRef", "Required value"),
@@ -364,6 +375,8 @@ def full(crd: dict) -> dict:
     spec = sample(schema_of(crd)["properties"]["spec"])
     for name in ("sslRootCert", "sslCert", "sslKey"):
         spec["cdc"][name] = SECRET
+    for name in ("rootCA", "interCA"):
+        spec["kafka"][name] = CONFIG_MAP
     del spec["cdc"]["publication"]["tables"][0]["replicaIdentityIndex"]
     spec["cdc"]["decodingWorkMem"] = "64MB"
     spec["kafka"]["propertyFiles"] = {"sample.file": CONFIG_MAP}

@@ -178,7 +178,7 @@ def option_paths(root):
     """The paths of options.def, with all of their beginnings, and those that any entry may follow."""
     text = (root / "src" / "config" / "options.def").read_text()
     rows = re.findall(r'^(?:OPTION|ITEM)\((\w+), \w+, "([^"]+)"', text, re.M)
-    paths = {path for _, path in rows} | set(re.findall(r'^ALIAS\("([^"]+)"', text, re.M))
+    paths = {path for _, path in rows} | set(re.findall(r'^(?:ALIAS|IGNORED)\("([^"]+)"', text, re.M))
     maps = {path for kind, path in rows if kind == "MAP"}
     for path in sorted(paths):
         parts = path.split(".")

@@ -106,7 +106,7 @@ static void each_option_of_the_resource_has_its_schema(void **state)
         }
     }
     assert_true(seen > 50);
-    assert_int_equal(left_out, 7);
+    assert_int_equal(left_out, 10);
 }
 
 /* No text, list or map is without an end, and nothing without a description. */

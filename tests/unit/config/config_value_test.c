@@ -307,7 +307,7 @@ static void the_message_of_a_secret_has_no_value(void **state)
     AUTO(struct config_tree, config_node_tree_done) tree = config_node_tree_init();
     AUTO(struct config_problems, config_problems_done) problems = CONFIG_PROBLEMS_INIT;
     struct config_source source = { CONFIG_SOURCE_SET, "--set" };
-    struct config_reading reading = { &tree, &tree.arena, &problems };
+    struct config_reading reading = { &tree, &tree.arena, &problems, NULL };
     const struct config_node *node = config_node_scalar(&tree, slice_of("hunter2"), &source, 1);
     const struct config_option *secret = config_option_find(slice_of("cdc.password"));
     const struct config_option *open = config_option_find(slice_of("cdc.username"));

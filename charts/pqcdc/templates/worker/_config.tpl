@@ -20,13 +20,19 @@
 -}}
 {{- $config := mergeOverwrite $own (deepCopy $worker.config) -}}
 {{- $cdc := $config.cdc -}}
-{{- with $cdc.password -}}
-{{- $_ := set $cdc "passwordFile" (include "pqcdc.fileOf" (dict "sources" $sources "path" "cdc.password" "value" .)) -}}
-{{- $_ := unset $cdc "password" -}}
+{{- range $path := list "cdc.password" "kafka.scramPassword" -}}
+{{- $section := index $config (splitList "." $path | first) -}}
+{{- $key := splitList "." $path | last -}}
+{{- with index $section $key -}}
+{{- $_ := set $section (printf "%sFile" $key) (include "pqcdc.fileOf" (dict "sources" $sources "path" $path "value" .)) -}}
+{{- $_ := unset $section $key -}}
 {{- end -}}
-{{- range $key := list "sslRootCert" "sslCert" "sslKey" -}}
-{{- with index $cdc $key -}}
-{{- $_ := set $cdc $key (include "pqcdc.fileOf" (dict "sources" $sources "path" (printf "cdc.%s" $key) "value" .)) -}}
+{{- end -}}
+{{- range $path := list "cdc.sslRootCert" "cdc.sslCert" "cdc.sslKey" "kafka.rootCA" "kafka.interCA" -}}
+{{- $section := index $config (splitList "." $path | first) -}}
+{{- $key := splitList "." $path | last -}}
+{{- with index $section $key -}}
+{{- $_ := set $section $key (include "pqcdc.fileOf" (dict "sources" $sources "path" $path "value" .)) -}}
 {{- end -}}
 {{- end -}}
 {{- $files := default dict $config.kafka.propertyFiles -}}
