@@ -106,6 +106,17 @@ static enum emit find_key(struct handler_builtin *handler, const struct relation
 
 /* A table: its plan, its topic, its place in the status. */
 
+static void note_hidden_column(struct handler_builtin *handler,
+                               const struct handler_builtin_table *table, const char *name)
+{
+    if (table->topic != NULL && table->plan->column_count < table->plan->relation->column_count)
+        log_warn(handler->with.log,
+                 "the table's column \"operation\" is not in its records: the format's own member "
+                 "has that name",
+                 LOG_STR("table", name),
+                 LOG_STR("advice", "rename the column, if consumers need it"));
+}
+
 static void note_table(struct handler_builtin *handler, struct handler_builtin_table *table,
                        const char *name)
 {
@@ -114,6 +125,7 @@ static void note_table(struct handler_builtin *handler, struct handler_builtin_t
     table->status = status_table_find(status, name, table->topic, table->plan->topic);
     if (before == atomic_load(&status->tables))
         return; /* said before */
+    note_hidden_column(handler, table, name);
     if (table->topic == NULL)
         log_warn(handler->with.log, "table has no topic: its changes are skipped",
                  LOG_STR("table", name),

@@ -140,16 +140,23 @@ def document(text: str) -> str:
     return text
 
 
+# Every other type is its text.
 ELEMENTS = {
-    16: boolean, 17: binary, 20: number, 21: number, 23: number, 26: number, 114: document, 3802: document,
-    700: floating, 701: floating, 1700: number, 1082: date, 1114: timestamp, 1184: timestamp, 869: address,
-    18: quoted, 19: quoted, 25: quoted, 1042: quoted, 1043: quoted, 1083: quoted, 1186: quoted, 1266: quoted,
-    2950: quoted, 1560: quoted, 603: quoted, 3904: quoted, 650: quoted,
+    16: boolean, 17: binary, 20: number, 21: number, 23: number, 26: number, 28: number, 29: number, 5069: number,
+    114: document, 3802: document, 700: floating, 701: floating, 1700: number, 1082: date, 1114: timestamp,
+    1184: timestamp, 869: address,
 }  # fmt: skip
+# By pg_type.typarray, which never changes.
 ARRAYS = {
-    1000: 16, 1001: 17, 1016: 20, 1005: 21, 1007: 23, 1028: 26, 199: 114, 3807: 3802, 1021: 700, 1022: 701,
-    1231: 1700, 1182: 1082, 1115: 1114, 1185: 1184, 1041: 869, 1002: 18, 1003: 19, 1009: 25, 1014: 1042,
-    1015: 1043, 1183: 1083, 1187: 1186, 1270: 1266, 2951: 2950, 1561: 1560, 1020: 603, 3905: 3904, 651: 650,
+    1000: 16, 1001: 17, 1002: 18, 1003: 19, 1016: 20, 1005: 21, 1006: 22, 1007: 23, 1008: 24, 1009: 25, 1028:
+    26, 1010: 27, 1011: 28, 1012: 29, 1013: 30, 199: 114, 143: 142, 1017: 600, 1018: 601, 1019: 602, 1020:
+    603, 1027: 604, 629: 628, 651: 650, 1021: 700, 1022: 701, 719: 718, 775: 774, 791: 790, 1040: 829, 1041:
+    869, 1034: 1033, 1014: 1042, 1015: 1043, 1182: 1082, 1183: 1083, 1115: 1114, 1185: 1184, 1187: 1186, 1270:
+    1266, 1561: 1560, 1563: 1562, 1231: 1700, 2201: 1790, 2207: 2202, 2208: 2203, 2209: 2204, 2210: 2205,
+    2211: 2206, 2951: 2950, 2949: 2970, 3221: 3220, 3643: 3614, 3645: 3615, 3644: 3642, 3735: 3734, 3770:
+    3769, 3807: 3802, 3905: 3904, 3907: 3906, 3909: 3908, 3911: 3910, 3913: 3912, 3927: 3926, 4073: 4072,
+    4090: 4089, 4097: 4096, 4192: 4191, 6150: 4451, 6151: 4532, 6152: 4533, 6153: 4534, 6155: 4535, 6157:
+    4536, 5039: 5038, 271: 5069,
 }  # fmt: skip
 BOX = 603
 
@@ -164,9 +171,9 @@ def array(text: str, element: int) -> str:
         if found in ("{", "}", delimiter):
             parts.append({"{": "[", "}": "]"}.get(found, ","))
         elif found[0] == '"':
-            parts.append(ELEMENTS[element](re.sub(r"\\(.)", r"\1", found[1:-1], flags=re.DOTALL)))
+            parts.append(ELEMENTS.get(element, quoted)(re.sub(r"\\(.)", r"\1", found[1:-1], flags=re.DOTALL)))
         else:
-            parts.append("null" if found == "NULL" else ELEMENTS[element](found))
+            parts.append("null" if found == "NULL" else ELEMENTS.get(element, quoted)(found))
     return "".join(parts)
 
 
