@@ -20,6 +20,8 @@ struct check {
 /* PostgreSQL's own limits: NAMEDATALEN - 1, MaxHeapAttributeNumber. */
 enum { SLOT_NAME_MAX_BYTES = 63, TABLE_COLUMN_MAX = 1600 };
 
+enum { HEARTBEAT_SHORTEST_MS = 10 };
+
 /* Kubernetes': names of objects (RFC 1123 subdomains) and of namespaces (labels). */
 enum { OBJECT_NAME_MAX_BYTES = 253, NAMESPACE_MAX_BYTES = 63 };
 
@@ -139,6 +141,18 @@ static void check_slot(const struct check *check)
     size_t size = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
     if (name[size] != '\0' || size > SLOT_NAME_MAX_BYTES)
         complain(check, "cdc.slot.name", "expected 1 to 63 of a-z, 0-9 and _; got \"%s\"", name);
+}
+
+static void check_heartbeat(const struct check *check)
+{
+    int64_t interval_ms = check->config->cdc_heartbeat_interval_ms;
+    if (interval_ms > 0 && interval_ms < HEARTBEAT_SHORTEST_MS)
+        complain(check, "cdc.heartbeat.interval",
+                 "expected 0 (off) or at least %d ms; got %" PRId64 " ms", HEARTBEAT_SHORTEST_MS,
+                 interval_ms);
+    if (check->config->cdc_heartbeat_query != NULL &&
+        check->config->cdc_heartbeat_table_name != NULL)
+        complain(check, "cdc.heartbeat.query", "give it or cdc.heartbeat.table.name, not both");
 }
 
 static void check_replica_identity(const struct check *check, const struct config_table *table,
@@ -326,6 +340,7 @@ void config_check_all(const struct config *config, struct config_problems *probl
     check_brokers(&check);
     check_slot(&check);
     check_snapshot(&check);
+    check_heartbeat(&check);
     check_tables(&check);
     check_mapping(&check);
     check_sizes(&check);

@@ -145,7 +145,9 @@ ON_PIPELINE_THREAD static enum life_cycle_event run_streaming(struct connector *
     watcher_set_interval(connector->watcher, CONNECTOR_SLOW_LOOK_MS);
     connector->dirty = true;
     mono_ms_t began = clock_now(&connector->clock);
+    watcher_set_beating(connector->watcher, true);
     enum pipeline_end end = pipeline_run(connector->pipeline, connector->stream, &connector->error);
+    watcher_set_beating(connector->watcher, false);
     wal_stream_close(connector->stream);
     connector->stream = NULL;
     note_end(connector);
@@ -321,6 +323,7 @@ static void make_watcher(struct connector *connector)
         .conn = connector->settings->conn,
         .slot = connector->session.slot,
         .publication = connector->session.publication.name,
+        .heartbeat = connector->settings->heartbeat,
         .interval_ms = connector->settings->config->cdc_slot_slot_activity_checker_interval_ms,
         .clock = connector->clock,
     };

@@ -243,6 +243,18 @@ static void write_publication(const struct endpoints *endpoints, struct buf *out
     buf_append_byte(out, '}');
 }
 
+static void write_heartbeat(const struct endpoints *endpoints, struct buf *out)
+{
+    struct watcher_heart heart;
+    watcher_heart(endpoints->with.watcher, &heart);
+    field(out, "heartbeat");
+    buf_append_byte(out, '{');
+    field_number(out, "beats", heart.beats);
+    field_number(out, "failures", heart.failures);
+    field_error(out, "error", &heart.error);
+    buf_append_byte(out, '}');
+}
+
 static void on_status(void *self, const struct http_request *request UNUSED,
                       struct http_response *response)
 {
@@ -268,6 +280,7 @@ static void on_status(void *self, const struct http_request *request UNUSED,
     field(out, "slot");
     write_slot(endpoints, out);
     write_publication(endpoints, out);
+    write_heartbeat(endpoints, out);
     write_tables(endpoints, out);
     buf_append_text(out, "}\n");
 }

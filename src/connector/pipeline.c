@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "base/memory.h"
+#include "connector/heartbeat_notice.h"
 #include "connector/outbox.h"
 #include "connector/publication_notice.h"
 #include "connector/reports.h"
@@ -16,7 +17,7 @@ enum {
     PIPELINE_TURN_CHANGES = 2048, /* per turn, so that reports and timers get their share */
     PIPELINE_TURN_LOOK = 64,      /* changes; then the time is looked at */
     PIPELINE_TURN_MS = 100,
-    PIPELINE_HEARTBEAT_MS = 1000, /* the gate and the stop are looked at this often */
+    PIPELINE_LOOK_MS = 1000, /* the gate and the stop are looked at this often */
 };
 
 struct pipeline {
@@ -45,6 +46,7 @@ struct pipeline {
     mono_ms_t turned; /* when the last turn began */
     struct wait_notice wait;
     struct publication_notice notice;
+    struct heartbeat_notice heartbeat;
     bool notice_counts; /* no shutdown was noticed at some time of this stream */
 
     bool stopping, ended;
@@ -322,8 +324,8 @@ ON_PIPELINE_THREAD static void confirm(struct pipeline *pipeline)
                      wal_stream_confirmed(pipeline->stream).value);
         (void)FAULT(after_confirm);
     }
-    mono_ms_t heartbeat = mono_ms_add(loop_now(pipeline->with.loop), PIPELINE_HEARTBEAT_MS);
-    loop_timer_set(pipeline->status_timer, mono_ms_before(next, heartbeat) ? next : heartbeat);
+    mono_ms_t look = mono_ms_add(loop_now(pipeline->with.loop), PIPELINE_LOOK_MS);
+    loop_timer_set(pipeline->status_timer, mono_ms_before(next, look) ? next : look);
 }
 
 /* The end: asked to stop, sent away by the gate, or a server that shuts down and waits for us. */
@@ -407,13 +409,12 @@ static bool time_is_over(const struct pipeline *pipeline, int left)
 ON_PIPELINE_THREAD static void turn(struct pipeline *pipeline)
 {
     look_at_gate(pipeline);
+    heartbeat_notice_look(&pipeline->heartbeat);
     wait_notice_look(&pipeline->wait, (pipeline->blocked & BLOCKED_WAIT) != 0,
                      loop_now(pipeline->with.loop));
     report(pipeline);
-    if (!pipeline->ended && pipeline->has_change && pipeline->handled)
-        send(pipeline);
-    else if (!pipeline->ended && pipeline->has_change)
-        handle(pipeline);
+    if (!pipeline->ended && pipeline->has_change)
+        (pipeline->handled ? send : handle)(pipeline);
 
     uint32_t changes = 0;
     int64_t began_us = clock_wall_us(&pipeline->with.clock);
@@ -684,6 +685,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
     pipeline->wait = (struct wait_notice){ .watcher = options->watcher, .log = options->log };
     pipeline->notice =
         (struct publication_notice){ options->watcher, options->publication, options->log, 0 };
+    pipeline->heartbeat = (struct heartbeat_notice){ options->watcher, options->log, 0 };
     return pipeline;
 }
 

@@ -40,6 +40,14 @@ static void read_slot(const struct endpoints_options *from, struct reading *now)
     now->retained_bytes = reading_lsn_distance(sight.current_lsn.value, sight.restart_lsn.value);
 }
 
+static void read_heart(const struct endpoints_options *from, struct reading *now)
+{
+    struct watcher_heart heart;
+    watcher_heart(from->watcher, &heart);
+    now->heartbeats = heart.beats;
+    now->heartbeat_failures = heart.failures;
+}
+
 static void read_delivery(const struct endpoints_options *from, struct reading *now)
 {
     const struct delivery_stats *stats = from->delivery;
@@ -83,5 +91,6 @@ void reading_take(const struct endpoints_options *from, struct reading *now)
         now->changes[kind] = atomic_load(&status->changes[kind]);
     read_delivery(from, now);
     read_slot(from, now);
+    read_heart(from, now);
     from->gate.describe(from->gate.self, &now->gate);
 }

@@ -82,6 +82,17 @@ static void set_publication(struct settings *settings)
     };
 }
 
+static void set_heartbeat(struct settings *settings)
+{
+    const struct config *config = settings->config;
+    settings->heartbeat = (struct heartbeat_options){
+        .interval_ms = config->cdc_heartbeat_interval_ms,
+        .schema = config->cdc_heartbeat_table_schema,
+        .table = config->cdc_heartbeat_table_name,
+        .query = config->cdc_heartbeat_query,
+    };
+}
+
 static char *join(const struct config_list *list)
 {
     AUTO(struct buf, buf_done) joined = buf_init(SETTINGS_BROKERS_LIMIT_BYTES);
@@ -188,6 +199,7 @@ static struct settings *fill(const struct config *config)
     settings_set_instance(settings, uuid);
     set_conn(settings);
     set_publication(settings);
+    set_heartbeat(settings);
     set_producer(settings);
     set_route(settings);
     return settings;

@@ -14,12 +14,14 @@
 #include "format/topic_route.h"
 #include "kafka/producer_options.h"
 #include "postgres/db_conn.h"
+#include "postgres/heartbeat.h"
 #include "postgres/publication.h"
 
 struct settings {
     const struct config *config; /* not owned */
     struct db_conn_options conn;
     struct publication_options publication;
+    struct heartbeat_options heartbeat;
     struct producer_options producer;
     struct topic_route *route;
     struct encoder_options encoding;

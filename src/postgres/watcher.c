@@ -32,6 +32,7 @@ struct report {
     bool blind;
     int64_t blind_since_ms, blind_since_us;
     struct error error; /* of the last attempt, while blind */
+    struct watcher_heart heart;
 };
 
 enum { REPORT_WORDS = (sizeof(struct report) + sizeof(uint64_t) - 1) / sizeof(uint64_t) };
@@ -56,6 +57,7 @@ struct watcher {
     struct db_conn_options conn_options;
     const char *slot;
     const char *publication;
+    struct heartbeat_options heartbeat;
     struct clock clock;
     pthread_t thread;
     int stop_fd;  /* readable for ever once watcher_stop() was called */
@@ -69,8 +71,10 @@ struct watcher {
     atomic_bool connected;
     atomic_bool shutdown_noticed;
     _Atomic uint64_t publication_changes;
+    _Atomic uint64_t heart_turns;
 
-    _Atomic int64_t period_ms; /* written by any thread */
+    _Atomic int64_t period_ms; /* written by any thread, as the next */
+    atomic_bool beating;
 
     /* The mailbox: a request is a number that never comes again, with the relation's OID in its
      * lower half, so that a late answer is not taken for a new one. */
@@ -86,6 +90,8 @@ struct watcher {
     uint64_t answered;   /* the last request that was answered */
     bool was_lost;       /* the last session did not end by our will */
     bool was_terminated; /* it ended with 57P01 */
+    bool beats;          /* it was told to, when it looked last */
+    mono_ms_t next_beat;
     struct backoff backoff;
 };
 
@@ -249,14 +255,67 @@ static bool pause_for(struct watcher *watcher, int64_t wait_ms, int session_fd)
     return fds[0].revents == 0;
 }
 
+/* ---- the heartbeat ---- */
+
+/* Who begins anew waits an interval: a stream that ends at once writes nothing. */
+static bool is_beat_due(struct watcher *watcher)
+{
+    mono_ms_t now = clock_now(&watcher->clock);
+    bool before = watcher->beats;
+    watcher->beats = watcher->heartbeat.interval_ms > 0 && atomic_load(&watcher->beating);
+    if (!watcher->beats)
+        return false;
+    bool due = before && !mono_ms_before(now, watcher->next_beat);
+    if (!before || due)
+        watcher->next_beat = mono_ms_add(now, watcher->heartbeat.interval_ms);
+    return due;
+}
+
+static void note_beat(struct watcher *watcher, const struct error *err)
+{
+    struct watcher_heart *heart = &watcher->report.heart;
+    bool turned = strcmp(heart->error.code, err->code) != 0;
+    *(err->class == ERROR_NONE ? &heart->beats : &heart->failures) += 1;
+    heart->error = *err;
+    board_put(&watcher->board, &watcher->report);
+    if (turned)
+        atomic_fetch_add(&watcher->heart_turns, 1);
+}
+
+/* A beat that fails is told, and the session goes on. */
+static bool beat(struct watcher *watcher, struct db_conn *conn, struct error *err)
+{
+    struct error failure = ERROR_INIT;
+    bool usable = true;
+    if (!is_beat_due(watcher))
+        return true;
+    bool done = heartbeat_beat(conn, &watcher->heartbeat, &usable, &failure);
+    if (!done && failure.class == ERROR_STOPPED)
+        return true;
+    note_beat(watcher, &failure);
+    if (!usable)
+        *err = failure;
+    return usable;
+}
+
+static int64_t until_next(const struct watcher *watcher)
+{
+    int64_t period_ms = atomic_load(&watcher->period_ms);
+    int64_t beat_ms = mono_ms_since(watcher->next_beat, clock_now(&watcher->clock));
+    if (!watcher->beats || beat_ms > period_ms)
+        return period_ms;
+    return beat_ms > 0 ? beat_ms : 0;
+}
+
 /* Until the session fails (*err) or the watcher shall stop (true). */
 static bool run_session(struct watcher *watcher, struct db_conn *conn, struct error *err)
 {
     watcher->was_lost = watcher->was_terminated = false;
     do {
-        if (!answer_key(watcher, conn, err) || !look(watcher, conn, err))
+        if (!answer_key(watcher, conn, err) || !look(watcher, conn, err) ||
+            !beat(watcher, conn, err))
             return false;
-    } while (pause_for(watcher, atomic_load(&watcher->period_ms), PQsocket(conn->pg)));
+    } while (pause_for(watcher, until_next(watcher), PQsocket(conn->pg)));
     return true;
 }
 
@@ -328,6 +387,17 @@ static struct db_conn_options copy_options(struct arena *arena, const struct db_
     return options;
 }
 
+static struct heartbeat_options copy_heartbeat(struct arena *arena,
+                                               const struct heartbeat_options *from)
+{
+    return (struct heartbeat_options){
+        .interval_ms = from->interval_ms,
+        .schema = copy_text(arena, from->schema),
+        .table = copy_text(arena, from->table),
+        .query = copy_text(arena, from->query),
+    };
+}
+
 static int new_eventfd(void)
 {
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -349,6 +419,7 @@ struct watcher *watcher_start(const struct watcher_options *options)
     watcher->conn_options = copy_options(&watcher->texts, &options->conn);
     watcher->slot = copy_text(&watcher->texts, options->slot);
     watcher->publication = copy_text(&watcher->texts, options->publication);
+    watcher->heartbeat = copy_heartbeat(&watcher->texts, &options->heartbeat);
     atomic_init(&watcher->period_ms, period_of(options->interval_ms));
     watcher->clock = options->clock;
     become_blind(watcher);
@@ -367,6 +438,12 @@ void watcher_set_interval(struct watcher *watcher, int64_t interval_ms)
 {
     int64_t period_ms = period_of(interval_ms);
     if (atomic_exchange(&watcher->period_ms, period_ms) > period_ms)
+        signal_fd(watcher->wake_fd);
+}
+
+void watcher_set_beating(struct watcher *watcher, bool beating)
+{
+    if (atomic_exchange(&watcher->beating, beating) != beating && beating)
         signal_fd(watcher->wake_fd);
 }
 
@@ -443,6 +520,17 @@ bool watcher_last_error(const struct watcher *watcher, struct watcher_blindness 
         .since_unix_us = report.blind_since_us,
     };
     return true;
+}
+
+void watcher_heart(const struct watcher *watcher, struct watcher_heart *out_heart)
+{
+    struct report report = board_get(&watcher->board);
+    *out_heart = report.heart;
+}
+
+uint64_t watcher_heart_turns(const struct watcher *watcher)
+{
+    return atomic_load_explicit(&watcher->heart_turns, memory_order_acquire);
 }
 
 int watcher_fd(const struct watcher *watcher)

@@ -1,7 +1,7 @@
 /* A thread with one ordinary session beside the stream: it looks at slot and publication, pings,
  * reads WAL figures, answers key look-ups, and notices a server that shuts down. It publishes by
  * atomics and a mailbox; it never logs. When its session is lost it opens a new one with a
- * back-off, for ever.
+ * back-off, for ever. While it is told to beat it writes a heartbeat at an interval.
  */
 #ifndef POSTGRES_WATCHER_H
 #define POSTGRES_WATCHER_H
@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "postgres/db_conn.h"
+#include "postgres/heartbeat.h"
 #include "postgres/publication_watch.h"
 #include "postgres/slot.h"
 
@@ -22,12 +23,15 @@ struct watcher_options {
     const char *slot;
     const char *publication; /* NULL = it is not looked at */
     int64_t interval_ms;     /* how often to look at the slot; the ping is at most 1 s apart */
+    struct heartbeat_options heartbeat; /* texts are copied */
     struct clock clock;
 };
 
 struct watcher *watcher_start(const struct watcher_options *options);
 /* From now on; any thread. */
 void watcher_set_interval(struct watcher *watcher, int64_t interval_ms);
+/* Off at first; any thread. The first beat comes an interval later. */
+void watcher_set_beating(struct watcher *watcher, bool beating);
 void watcher_stop(struct watcher *watcher); /* joins; at most a second; NULL allowed */
 
 /* Any thread. The last look (zeroed before the first) and its age; a torn read is impossible. */
@@ -56,6 +60,14 @@ struct watcher_blindness {
     int64_t since_unix_us;
 };
 bool watcher_last_error(const struct watcher *watcher, struct watcher_blindness *out_blindness);
+
+struct watcher_heart {
+    uint64_t beats, failures; /* since the start */
+    struct error error; /* of the last beat; class ERROR_NONE = it was well, or none came yet */
+};
+void watcher_heart(const struct watcher *watcher, struct watcher_heart *out_heart);
+/* Times that the error's code changed, since the start; cheap. */
+uint64_t watcher_heart_turns(const struct watcher *watcher);
 
 /* Readable (an eventfd) when an answer or a sight has come; the pipeline drains it by
  * watcher_acknowledge(). */

@@ -52,6 +52,12 @@ bool watcher_publication(const struct watcher *watcher UNUSED, struct watcher_pu
     return input.seen;
 }
 
+void watcher_heart(const struct watcher *watcher UNUSED, struct watcher_heart *out_heart)
+{
+    *out_heart =
+        (struct watcher_heart){ .beats = input.sight.current_lsn.value, .error = input.reason };
+}
+
 uint64_t watcher_publication_changes(const struct watcher *watcher UNUSED)
 {
     return 0;

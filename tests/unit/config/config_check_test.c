@@ -40,6 +40,23 @@ static void ports_are_one_or_as_many_as_hosts(void **state)
     }
 }
 
+static void a_heartbeat_is_off_or_not_too_fast(void **state)
+{
+    (void)state;
+    assert_accepted(FIXTURE_LIST("cdc.heartbeat.interval=0"));
+    assert_accepted(FIXTURE_LIST("cdc.heartbeat.interval=10ms", "cdc.heartbeat.query=SELECT 1"));
+    assert_refused(FIXTURE_LIST("cdc.heartbeat.interval=9ms"),
+                   "--set cdc.heartbeat.interval: expected 0 (off) or at least 10 ms; got 9 ms\n");
+    assert_refused(FIXTURE_LIST("cdc.heartbeat.query=SELECT 1", "cdc.heartbeat.table.name=pulse"),
+                   "--set cdc.heartbeat.query: give it or cdc.heartbeat.table.name, not both\n");
+    /* As the ancestor's file has it. */
+    AUTO(struct config *, config_free_p) config =
+        fixture_set("cdc.heartbeat={table: {name: pulse, schema: s}, interval: 100ms}");
+    assert_string_equal(config->cdc_heartbeat_table_name, "pulse");
+    assert_string_equal(config->cdc_heartbeat_table_schema, "s");
+    assert_int_equal(config->cdc_heartbeat_interval_ms, 100);
+}
+
 static void a_password_file_must_be_readable(void **state)
 {
     (void)state;
@@ -256,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ports_are_one_or_as_many_as_hosts),
+        cmocka_unit_test(a_heartbeat_is_off_or_not_too_fast),
         cmocka_unit_test(a_password_file_must_be_readable),
         cmocka_unit_test(certificate_and_key_go_together),
         cmocka_unit_test(every_file_of_tls_must_be_readable),

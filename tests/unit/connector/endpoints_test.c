@@ -223,7 +223,8 @@ static void the_status_before_anything_happened(void **state)
                 "\"records_sent\":0,\"records_acked\":0,\"in_flight_records\":0,"
                 "\"in_flight_bytes\":0,\"blocked\":[],\"lease\":null,"
                 "\"slot\":{\"name\":\"orders\",\"type\":\"logical\",\"exists\":false},"
-                "\"publication\":null,\"tables\":[]}");
+                "\"publication\":null,\"heartbeat\":{\"beats\":0,\"failures\":0,\"error\":null},"
+                "\"tables\":[]}");
     json_decref(json);
 }
 
@@ -273,7 +274,8 @@ static void the_status_of_a_stream(void **state)
                 "\"current_lsn\":\"16/B374D900\",\"lag_bytes\":184,\"lag_ms\":1500,"
                 "\"transactions\":2,\"transactions_unconfirmed\":9,\"records_sent\":12,"
                 "\"records_acked\":11,\"in_flight_records\":1,\"in_flight_bytes\":300,"
-                "\"blocked\":[\"outbox\",\"stop\"],\"lease\":null,\"publication\":null,\"tables\":["
+                "\"blocked\":[\"outbox\",\"stop\"],\"lease\":null,\"publication\":null,"
+                "\"heartbeat\":{\"beats\":0,\"failures\":0,\"error\":null},\"tables\":["
                 "{\"table\":\"public.logs\",\"topic\":null,\"changes\":0},"
                 "{\"table\":\"public.\\\"odd\\\"\",\"topic\":\"odd\",\"changes\":3}]}");
     json_decref(json);

@@ -1,5 +1,6 @@
 /* A server for ordinary sessions, one after the other, that answers by what the SQL asks for: looks
- * at the slot, and keys; there is no publication. The test changes what it answers while it runs.
+ * at the slot, keys, and heartbeats (simple queries); there is no publication. The test changes
+ * what it answers while it runs.
  */
 #ifndef TESTS_UNIT_POSTGRES_FAKE_SESSIONS_H
 #define TESTS_UNIT_POSTGRES_FAKE_SESSIONS_H
@@ -9,6 +10,8 @@
 #include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+
+enum { FAKE_BEAT_SIZE = 512 };
 
 /* What a login gets. */
 enum login { LOGIN_SERVED, LOGIN_SHUTTING_DOWN, LOGIN_BAD_PASSWORD, LOGIN_UNANSWERED };
@@ -23,13 +26,15 @@ struct fake_sessions {
     atomic_bool hold;      /* no statement is answered */
     atomic_bool alternate; /* looks see orders_sight twice, no_sight twice, ... */
     atomic_bool stop;
-    atomic_int sessions, looks, keys;
-    _Atomic(const char *) sight; /* rows of the answers, as fake_put_rows() takes them */
+    atomic_int sessions, looks, keys, beats;
+    _Atomic(const char *) beat_error; /* what each beat gets, "SQLSTATE:text"; NULL = it is well */
+    _Atomic(const char *) sight;      /* rows of the answers, as fake_put_rows() takes them */
     _Atomic(const char *) key;
 
     pthread_mutex_t lock;
     char last_key[FAKE_TEXT_SIZE]; /* the statements with their parameters */
     char last_look[FAKE_TEXT_SIZE];
+    char last_beat[FAKE_BEAT_SIZE];
 };
 
 static const char orders_sight[] = "logical|t|4711|pgoutput|shop|pqcdc:one|extended|0/10|"
@@ -75,6 +80,23 @@ static inline void fake_sessions_answer(struct fake_sessions *server, const stru
     (void)fake_write(&server->peer, &out);
 }
 
+static inline void fake_sessions_answer_beat(struct fake_sessions *server, const struct buf *query)
+{
+    AUTO(struct buf, buf_done) out = buf_init(FAKE_MESSAGE_MAX_BYTES);
+    const char *error = atomic_load(&server->beat_error);
+    pthread_mutex_lock(&server->lock);
+    (void)snprintf(server->last_beat, FAKE_BEAT_SIZE, "%s", query->data);
+    pthread_mutex_unlock(&server->lock);
+    if (error != NULL) {
+        fake_put_error(&out, "ERROR", error);
+        fake_put_ready(&out);
+    } else {
+        fake_put_rows(&out, "0/1");
+    }
+    atomic_fetch_add(&server->beats, 1);
+    (void)fake_write(&server->peer, &out);
+}
+
 /* True = the client says something; false = the session ends. */
 static inline bool fake_sessions_wait(struct fake_sessions *server)
 {
@@ -113,6 +135,9 @@ static inline void fake_sessions_serve(struct fake_sessions *server)
             return;
         if (type == 'S') { /* Sync ends a statement */
             fake_sessions_answer(server, &statement);
+            buf_clear(&statement);
+        } else if (type == 'Q') {
+            fake_sessions_answer_beat(server, &statement);
             buf_clear(&statement);
         }
     }
