@@ -4,7 +4,7 @@
     check.py CHECK --root DIR [--build DIR]      check the tree
     check.py CHECK --planted --build DIR         plant violations, each in a copy; fail unless it is caught
 
-CHECK: includes, symbols, headers, sizes, format, options, codes, conditions, alerts, links, peers
+CHECK: includes, symbols, headers, sizes, format, options, codes, conditions, alerts, links, commands, manuals, peers
 """
 import argparse
 import pathlib
@@ -13,6 +13,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from lab import documents  # noqa: E402
 
 FUNCTION_LIMIT = 80
 FUNCTION_NINE_IN_TEN = 45
@@ -285,6 +288,30 @@ def check_alerts(root, _build):
                if f"| `{name}` |" not in metrics])
 
 
+def words_of_help(text):
+    """Options, commands, exit codes and variables that a program's --help names."""
+    words = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text)) | set(re.findall(r"\bPQCDC_OPERATOR_\w+", text))
+    for title, row in (("Commands", r"^  ([a-z]+(?: [a-z]+)?)  "), ("Exit codes", r"^ +(\d+)  ")):
+        words |= set(re.findall(row, text.partition(f"{title}:\n")[2].partition("\n\n")[0], re.M))
+    return words
+
+
+def check_manuals(root, build):
+    """A manual page names what its program's --help names."""
+    problems = []
+    for program in ("pqcdc", "pqcdc-operator"):
+        path = root / "docs" / f"{program}.1"
+        run = subprocess.run([build / "bin" / program, "--help"], capture_output=True, text=True)
+        page = re.sub(r"\\f[BIR]", "", path.read_text()).replace("\\-", "-")
+        said = words_of_help(run.stdout)
+        if len(said) < 10:
+            return [f"{program} --help names next to nothing: the check sees nothing"]
+        problems += [f"{path}: nothing says {word}" for word in sorted(said) if not re.search(rf"(?<![\w-]){word}(?![\w-])", page)]
+        told = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", page))
+        problems += [f"{path}: {program} --help has no {word}" for word in sorted(told - said)]
+    return problems
+
+
 def anchors_of(path):
     """What # of a link to that document may name: its headings, as they are shown on the web."""
     text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S)
@@ -340,6 +367,31 @@ def check_peers(root, _build):
     return problems if seen else problems + ["no name of a test was found: the check sees nothing"]
 
 
+def command_problem(root, path, block):
+    """What is wrong with a block of a document; None when nothing is."""
+    if block.language not in documents.COMMANDS:
+        return None if block.language in documents.OTHERS else f"a block in \"{block.language}\", which says nothing"
+    if block.mark is None:
+        return "nothing says which test runs these commands (tests/lab/documents.py)"
+    if block.mark["reason"]:
+        return None
+    test = root / block.mark["file"]
+    if not defines(test, block.mark["test"]):
+        return f"{block.mark['file']}::{block.mark['test']} is no test"
+    if not block.mark["remark"] and path.name not in test.read_text():
+        return f"{block.mark['file']} does not read {path.name}"
+    return None
+
+
+def check_commands(root, _build):
+    """Every command that a document shows is run by a test, or it is said why not."""
+    blocks = [(path, block) for path in documents.documents_of(root) for block in documents.blocks_of(path)]
+    if not any(block.mark for _, block in blocks):
+        return ["no block of commands was found: the check sees nothing"]
+    return [f"{path}:{block.line}: {problem}" for path, block in blocks
+            if (problem := command_problem(root, path, block))]
+
+
 CHECKS = {
     "includes": check_includes,
     "symbols": check_symbols,
@@ -350,7 +402,9 @@ CHECKS = {
     "codes": check_codes,
     "conditions": check_conditions,
     "alerts": check_alerts,
+    "manuals": check_manuals,
     "links": check_links,
+    "commands": check_commands,
     "peers": check_peers,
 }
 
@@ -479,6 +533,18 @@ def plant_alerts_of_another_metric(root, build):
     return build, "pqcdc_planted, which no metric is called"
 
 
+def plant_manuals(root, build):
+    path = root / "docs" / "pqcdc.1"
+    path.write_text(path.read_text().replace("accept\\-gap", "planted"))
+    return build, "nothing says --accept-gap"
+
+
+def plant_manuals_of_the_operator(root, build):
+    path = root / "docs" / "pqcdc-operator.1"
+    path.write_text(path.read_text().replace("\\-\\-resync", "\\-\\-planted"))
+    return build, "pqcdc-operator --help has no --planted"
+
+
 def plant_links(root, build):
     path = root / "docs" / "kubernetes.md"
     path.write_text(path.read_text() + "\n[planted](planted.md)\n")
@@ -491,10 +557,44 @@ def plant_links_of_a_heading(root, build):
     return build, "#two-connectors-one-slot: no such heading"
 
 
-def plant_in_peers(root, pattern, replacement):
-    """Beside the tests, that a copied tree has not got."""
+def copy_tests(root):
+    """That a copied tree has not got."""
     tests = pathlib.Path(__file__).resolve().parents[1]
     shutil.copytree(tests, root / "tests", ignore=shutil.ignore_patterns("corpus", "data", "__pycache__"))
+
+
+def plant_commands(root, build):
+    copy_tests(root)
+    path = root / "README.md"
+    path.write_text(path.read_text() + "\n```sh\nplanted\n```\n")
+    return build, "nothing says which test"
+
+
+def plant_commands_of_an_unknown_language(root, build):
+    copy_tests(root)
+    path = root / "README.md"
+    path.write_text(path.read_text() + "\n```\nplanted\n```\n")
+    return build, "which says nothing"
+
+
+def plant_commands_of_a_test(root, build):
+    copy_tests(root)
+    path = root / "README.md"
+    path.write_text(re.sub(r"(test_docs\.py)::\w+", r"\1::test_planted", path.read_text(), count=1))
+    return build, "tests/integration/test_docs.py::test_planted is no test"
+
+
+def plant_commands_of_another_document(root, build):
+    copy_tests(root)
+    path = root / "README.md"
+    path.write_text(re.sub(r"test_docs\.py::\w+", "test_http.py::test_status", path.read_text(), count=1))
+    test = root / "tests/integration/test_http.py"
+    test.write_text(test.read_text() + "\n\ndef test_status():\n    pass\n")
+    return build, "test_http.py does not read README.md"
+
+
+def plant_in_peers(root, pattern, replacement):
+    copy_tests(root)
     path = root / "docs" / "peers.md"
     path.write_text(re.sub(pattern, replacement, path.read_text(), count=1))
 
