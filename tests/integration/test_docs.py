@@ -1,4 +1,5 @@
-"""Somebody types what the documents show: README.md, getting-started.md, operations.md, kubernetes.md.
+"""Somebody types what the documents show: README.md, getting-started.md, kubernetes.md and
+moving-from-go-pq-cdc-kafka.md.
 
 Blocks are found by their marks (lab/documents.py). What a reader has of his own comes from the environment, which
 wins over the file that the document shows: where the servers are, and the port that is free here."""
@@ -153,7 +154,7 @@ def shop(postgres, kafka, typist):
     yield postgres
     typist.stop()
     drop_database(postgres, "shop", "cdc_user", "shop_owner", "cdc")
-    for topic in topic_names(kafka.bootstrap) & {"shop.orders", "users", "orders"}:
+    for topic in topic_names(kafka.bootstrap) & {"shop.orders", "users", "orders", "users.0"}:
         delete_topic(kafka.bootstrap, topic)
 
 
@@ -213,6 +214,30 @@ def test_quickstart(typist):
     printed = typist.type([block], ROOT)
     assert all(f'"operation":"{operation}"' in printed for operation in ("INSERT", "UPDATE", "DELETE"))
     assert "everything was confirmed to PostgreSQL" in printed
+
+
+def test_moving_from_the_ancestor(typist, shop, kafka):
+    """The slot and the publication are those that the ancestor left, with a change that it did not see."""
+    for statement in (
+        "create role cdc_user login replication",
+        "create table users (id serial primary key, name text not null, created_on timestamptz)",
+        "alter table users owner to cdc_user; alter table users replica identity full",
+        "create publication cdc_publication for table users with (publish = 'insert, update, delete')",
+        "select pg_create_logical_replication_slot('cdc_slot', 'pgoutput')",
+        "insert into users (name) values ('Oyleli1')",
+    ):
+        shop.execute(statement, database="shop")
+    create_topic(kafka.bootstrap, "users.0")
+    page = DOCS / "moving-from-go-pq-cdc-kafka.md"
+    typist.type(blocks_run_in(page, "test_moving_from_the_ancestor"))
+    wait_until(lambda: values(kafka, "users.0"), "what was written in between")
+    shop.execute("update users set name = 'Oyleli2'; delete from users", database="shop")
+    wait_until(lambda: len(values(kafka, "users.0")) == 3, "the three changes")
+    assert [json.dumps(value, separators=(",", ":")) for value in values(kafka, "users.0")] == [
+        '{"created_on":null,"id":1,"name":"Oyleli1","operation":"INSERT"}',
+        '{"created_on":null,"id":1,"name":"Oyleli2","operation":"UPDATE"}',
+        '{"created_on":null,"id":1,"name":"Oyleli2","operation":"DELETE"}',
+    ]
 
 
 def test_rights_of_the_kubernetes_example(typist, shop, kafka):
