@@ -49,7 +49,7 @@ install(TARGETS pqcdc_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${static_library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/pqcdc/pqcdc.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pqcdc)
 install(FILES ${CMAKE_BINARY_DIR}/pqcdc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
-install(FILES docs/pqcdc.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES docs/pqcdc.1 docs/pqcdc-operator.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
 # Programs of examples/, built against the library as a user would.
 add_executable(example_handler examples/handler.c)

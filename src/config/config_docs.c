@@ -79,7 +79,7 @@ static const char introduction[] =
     "adds\n"
     "one:\n"
     "\n"
-    "```\n"
+    "```text\n"
     "--set 'cdc.slot={name: orders, createIfNotExists: true}'\n"
     "--set kafka.tableTopicMapping.public.orders=orders\n"
     "--set kafka.properties.security.protocol=SSL\n"

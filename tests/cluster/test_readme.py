@@ -1,7 +1,6 @@
-"""The commands of the README, as they stand there, and the example that they name."""
+"""The commands of README.md and of kubernetes.md, as they stand there, and the example that they name."""
 
 import json
-import re
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from psycopg import sql
 
 from lab.cluster import Pods, Space
+from lab.documents import blocks_run_in
 from lab.fleet import ROOT
 from lab.helm import Helm
 from lab.topics import TopicReader, create_topic
@@ -19,10 +19,13 @@ PASSWORD = "..."  # the README's
 TOPIC = "shop.orders"
 
 
-def commands() -> str:
-    """Of its part about Kubernetes."""
-    section = (ROOT / "README.md").read_text().split("\n## On Kubernetes\n")[1]
-    return re.search(r"^```\n(.*?)^```", section, re.M | re.S)[1]
+def commands() -> tuple[str, str]:
+    """From nothing to Ready, in which kubernetes.md says what the README says; and what else it shows."""
+    (short,) = blocks_run_in(ROOT / "README.md", "test_from_nothing_to_ready")
+    install, first, *more = blocks_run_in(ROOT / "docs/kubernetes.md", "test_from_nothing_to_ready")
+    begin = install.text + first.text
+    assert set(short.text.splitlines()) <= set(begin.splitlines())
+    return begin, "".join(block.text for block in more)
 
 
 @pytest.fixture
@@ -75,7 +78,8 @@ def test_from_nothing_to_ready(operator, operators, shop, postgres, kafka, image
     operator.kubectl("delete", "lease", "pqcdc-operator", "--ignore-not-found")
     shop.cluster.tag(image, image.name.rpartition(":")[2], "registry.example/team/pqcdc")
     start = time.monotonic()
-    text = typed(shop, commands(), files)
+    begin, more = commands()
+    text = typed(shop, begin, files)
     say(f"Ready {time.monotonic() - start:.1f} s after helm install began")
     header, row = (line.split() for line in text.splitlines()[-2:])
     assert dict(zip(header, row, strict=False))["READY"] == "True", text
@@ -91,3 +95,4 @@ def test_from_nothing_to_ready(operator, operators, shop, postgres, kafka, image
     for kind, pods in (("operator", operators), ("worker", workers)):
         say(f"{kind} at rest: " + ", ".join(f"{mib:.1f} MiB" for mib in pods.resident_mib()))
     reader.close()
+    assert "pqcdc_orders" in typed(shop, more, files)

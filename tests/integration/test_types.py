@@ -100,7 +100,7 @@ OUTSIDE = r"(marshal|decode) error: .*"
 STRUCTURE = r"\{.*\}|" + OUTSIDE
 RULES = (
     Rule("`real`, `double precision`: NaN, infinities", "float4 float8", "marshal error: .*"),
-    Rule("`real`, `double precision`: last digits", "float8", r"1e\+23", r"9\.9*e\+22"),
+    Rule("`real`, `double precision`: last digits", "float4 float8", r"1e\+23|-74848580", r"9\.9*e\+22|-7.4848576e\+07"),
     Rule("`numeric`: infinities", "numeric", "0", "-?Infinity"),
     Rule("`numeric` in exponent form (PostgreSQL never sends it)", "numeric", "decode error: .*", r"\d+e\d+"),
     Rule("`date`, `timestamp`, `timestamptz`: infinities", "date timestamp timestamptz", "-?1", "-?infinity"),
@@ -114,6 +114,7 @@ RULES = (
     Rule('`"char"`', "char", r"\d+|" + OUTSIDE),
     Rule("`tid`, `lseg`, `path`, `box`, `polygon`, `line`, `circle`", "tid lseg path box polygon line circle", STRUCTURE),
     Rule("`point`: infinities", "point point[]", r".*[-+]Inf\b.*"),
+    Rule("`inet`, `cidr`: IPv6 that ends like IPv4", "inet cidr", r'"::102:30\d/\d+"', r"::1\.2\.3\.\d(/120)?"),
     Rule("`tsvector`", "tsvector", STRUCTURE),
     Rule(
         "ranges, multiranges",

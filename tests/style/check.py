@@ -4,7 +4,7 @@
     check.py CHECK --root DIR [--build DIR]      check the tree
     check.py CHECK --planted --build DIR         plant violations, each in a copy; fail unless it is caught
 
-CHECK: includes, symbols, headers, sizes, format, options, codes, conditions, alerts, links, peers
+CHECK: includes, symbols, headers, sizes, format, options, codes, conditions, alerts, links, commands, context, manuals, peers
 """
 import argparse
 import pathlib
@@ -13,6 +13,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from lab import documents  # noqa: E402
 
 FUNCTION_LIMIT = 80
 FUNCTION_NINE_IN_TEN = 45
@@ -171,7 +174,8 @@ def check_format(root, _build):
 
 
 # Options that are announced and not there yet: the name, and why it may be written already.
-PLANNED_OPTIONS: dict[str, str] = {}
+PLANNED_OPTIONS: dict[str, str] = dict.fromkeys(("cdc.publication.tables[].partitioned", "cdc.extensionSupport.enableTimescaleDB"),
+    "docs/moving-from-go-pq-cdc-kafka.md has all of the ancestor's; what is not there yet comes with it")
 
 
 def option_paths(root):
@@ -285,6 +289,30 @@ def check_alerts(root, _build):
                if f"| `{name}` |" not in metrics])
 
 
+def words_of_help(text):
+    """Options, commands, exit codes and variables that a program's --help names."""
+    words = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text)) | set(re.findall(r"\bPQCDC_OPERATOR_\w+", text))
+    for title, row in (("Commands", r"^  ([a-z]+(?: [a-z]+)?)  "), ("Exit codes", r"^ +(\d+)  ")):
+        words |= set(re.findall(row, text.partition(f"{title}:\n")[2].partition("\n\n")[0], re.M))
+    return words
+
+
+def check_manuals(root, build):
+    """A manual page names what its program's --help names."""
+    problems = []
+    for program in ("pqcdc", "pqcdc-operator"):
+        path = root / "docs" / f"{program}.1"
+        run = subprocess.run([build / "bin" / program, "--help"], capture_output=True, text=True)
+        page = re.sub(r"\\f[BIR]", "", path.read_text()).replace("\\-", "-")
+        said = words_of_help(run.stdout)
+        if len(said) < 10:
+            return [f"{program} --help names next to nothing: the check sees nothing"]
+        problems += [f"{path}: nothing says {word}" for word in sorted(said) if not re.search(rf"(?<![\w-]){word}(?![\w-])", page)]
+        told = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", page))
+        problems += [f"{path}: {program} --help has no {word}" for word in sorted(told - said)]
+    return problems
+
+
 def anchors_of(path):
     """What # of a link to that document may name: its headings, as they are shown on the web."""
     text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S)
@@ -303,6 +331,15 @@ def link_problem(path, link):
     return None
 
 
+def check_context(root, _build):
+    """What is built and installed from docs and examples is in the context of the image's build."""
+    allowed = re.findall(r"^!/(\S+)$", (root / ".dockerignore").read_text(), re.M)
+    named = re.findall(r"(?<![\w/])(?:docs|examples)/[\w.-]+", (root / "cmake/products.cmake").read_text())
+    if not named or not allowed:
+        return ["no file was found: the check sees nothing"]
+    return [f".dockerignore leaves {name} out" for name in sorted(set(named) - set(allowed))]
+
+
 def check_links(root, _build):
     """Links from one document to another lead somewhere."""
     paths = [root / "README.md", *sorted((root / "docs").glob("*.md")), *sorted((root / "charts").glob("*/*.md"))]
@@ -310,7 +347,10 @@ def check_links(root, _build):
              if "://" not in link]
     if not links:
         return ["no link was found: the check sees nothing"]
-    return [problem for path, link in links if (problem := link_problem(path, link))]
+    problems = [problem for path, link in links if (problem := link_problem(path, link))]
+    named = {link for path, link in links if path == paths[0]}
+    return problems + [f"{paths[0]}: no link to docs/{page.name}" for page in sorted((root / "docs").glob("*.md"))
+                       if f"docs/{page.name}" not in named]
 
 
 def defines(path, function):
@@ -340,6 +380,31 @@ def check_peers(root, _build):
     return problems if seen else problems + ["no name of a test was found: the check sees nothing"]
 
 
+def command_problem(root, path, block):
+    """What is wrong with a block of a document; None when nothing is."""
+    if block.language not in documents.COMMANDS:
+        return None if block.language in documents.OTHERS else f"a block in \"{block.language}\", which says nothing"
+    if block.mark is None:
+        return "nothing says which test runs these commands (tests/lab/documents.py)"
+    if block.mark["reason"]:
+        return None
+    test = root / block.mark["file"]
+    if not defines(test, block.mark["test"]):
+        return f"{block.mark['file']}::{block.mark['test']} is no test"
+    if not block.mark["remark"] and path.name not in test.read_text():
+        return f"{block.mark['file']} does not read {path.name}"
+    return None
+
+
+def check_commands(root, _build):
+    """Every command that a document shows is run by a test, or it is said why not."""
+    blocks = [(path, block) for path in documents.documents_of(root) for block in documents.blocks_of(path)]
+    if not any(block.mark for _, block in blocks):
+        return ["no block of commands was found: the check sees nothing"]
+    return [f"{path}:{block.line}: {problem}" for path, block in blocks
+            if (problem := command_problem(root, path, block))]
+
+
 CHECKS = {
     "includes": check_includes,
     "symbols": check_symbols,
@@ -350,200 +415,12 @@ CHECKS = {
     "codes": check_codes,
     "conditions": check_conditions,
     "alerts": check_alerts,
+    "manuals": check_manuals,
     "links": check_links,
+    "commands": check_commands,
+    "context": check_context,
     "peers": check_peers,
 }
-
-
-# Planted violations: each changes a copy of the tree so that the check must find it.
-
-def plant_includes(root, build):
-    path = root / "src" / "progress" / "ack_tracker.c"
-    path.write_text(path.read_text() + '\n#include "kafka/delivery.h"\n')
-    return build, "progress may not include"
-
-
-def plant_includes_of_a_library(root, build):
-    path = root / "src" / "postgres" / "slot.c"
-    path.write_text(path.read_text() + "\n#include <yaml.h>\n")
-    return build, "room postgres may not include <yaml.h>"
-
-
-def plant_symbols(root, build):
-    """An archive of its own, with one wrong name beside the real rooms."""
-    planted = root / "planted"
-    (planted / "lib").mkdir(parents=True)
-    for archive in (build / "lib").glob("libroom_*.a"):
-        shutil.copy(archive, planted / "lib")
-    unit = root / "planted.c"
-    unit.write_text("int wrong_name(void);\nint wrong_name(void)\n{\n    return 1;\n}\n")
-    subprocess.run(["cc", "-c", "-o", str(root / "buf.c.o"), str(unit)], check=True)
-    archive = planted / "lib" / "libroom_base.a"
-    archive.unlink()
-    subprocess.run(["ar", "rcs", str(archive), str(root / "buf.c.o")], check=True)
-    return planted, "exports wrong_name"
-
-
-def plant_headers(root, build):
-    path = root / "src" / "base" / "planted.h"
-    path.write_text("struct planted { size_t size; };\n")
-    return build, "planted.h does not compile alone"
-
-
-def long_function(name, lines):
-    body = "\n".join("    (void)0;" for _ in range(lines - 3))
-    return f"void {name}(void)\n{{\n{body}\n}}\n"
-
-
-def plant_sizes(root, build):
-    path = root / "src" / "base" / "planted.c"
-    path.write_text(long_function("planted", FUNCTION_LIMIT + 1))
-    return build, f"planted has {FUNCTION_LIMIT + 1} lines"
-
-
-def plant_sizes_of_a_test(root, build):
-    path = root / "tests" / "unit" / "planted_test.c"
-    path.parent.mkdir(parents=True)
-    path.write_text(long_function("planted", FUNCTION_LIMIT + 1))
-    return build, f"planted has {FUNCTION_LIMIT + 1} lines"
-
-
-def plant_sizes_of_a_file(root, build):
-    path = root / "src" / "base" / "planted.h"
-    path.write_text("/* */\n" * (FILE_LIMIT + 1))
-    return build, f"planted.h: {FILE_LIMIT + 1} lines"
-
-
-def plant_sizes_of_a_test_file(root, build):
-    path = root / "tests" / "planted.py"
-    path.parent.mkdir()
-    path.write_text("#\n" * (FILE_LIMIT + 1))
-    return build, f"planted.py: {FILE_LIMIT + 1} lines"
-
-
-def plant_sizes_of_nine_in_ten(root, build):
-    """Every function is within its own limit; there are only too many long ones."""
-    functions = sum(1 for path in sources(root, ".c", ".h") for _ in functions_of(path))
-    for number in range(functions // 7):
-        path = root / "src" / "base" / f"planted_{number}.c"
-        path.write_text(long_function(f"planted_{number}", FUNCTION_NINE_IN_TEN + 1))
-    return build, f"nine in ten functions have up to {FUNCTION_NINE_IN_TEN + 1} lines"
-
-
-def plant_format(root, build):
-    path = root / "src" / "base" / "planted.c"
-    path.write_text("int planted( void ){return 1;}\n")
-    return build, "planted.c"
-
-
-def plant_options(root, build):
-    path = root / "src" / "postgres" / "sqlstate.def"
-    path.write_text(path.read_text() + '\nRULE("99", ERROR_HALT, "planted", "check cdc.user and kafka.properties")\n')
-    return build, "cdc.user is not an option"
-
-
-def plant_codes(root, build):
-    path = root / "docs" / "operations.md"
-    path.write_text(path.read_text().replace("| `slot_missing`", "| `planted_code`, `slot_missing`"))
-    return build, "nothing says planted_code"
-
-
-def plant_conditions(root, build):
-    path = root / "src" / "operator" / "conditions.c"
-    path.write_text(path.read_text().replace('{ is_false, "NoLeader", on_no_leader }',
-                                             '{ is_false, "Planted", on_no_leader }'))
-    return build, "nothing explains Ready False Planted"
-
-
-def plant_conditions_of_a_reason_that_is_worked_out(root, build):
-    path = root / "src" / "operator" / "conditions.c"
-    path.write_text(path.read_text().replace('"Halted:%', '"Planted:%'))
-    return build, "nothing explains Degraded True Planted:"
-
-
-def plant_conditions_of_another_status(root, build):
-    path = root / "docs" / "kubernetes.md"
-    path.write_text(path.read_text().replace("| False | `NoLeader` |", "| Unknown | `NoLeader` |"))
-    return build, "no condition says Ready Unknown NoLeader"
-
-
-def plant_alerts(root, build):
-    path = root / "charts" / "pqcdc" / "templates" / "operator" / "prometheusrule.yaml"
-    path.write_text(path.read_text().replace("PqcdcKafkaDown", "PqcdcPlanted"))
-    return build, "nothing explains the alert PqcdcPlanted"
-
-
-def plant_alerts_of_another_metric(root, build):
-    path = root / "charts" / "pqcdc" / "templates" / "operator" / "prometheusrule.yaml"
-    path.write_text(path.read_text().replace("pqcdc_kafka_brokers_up", "pqcdc_planted"))
-    return build, "pqcdc_planted, which no metric is called"
-
-
-def plant_links(root, build):
-    path = root / "docs" / "kubernetes.md"
-    path.write_text(path.read_text() + "\n[planted](planted.md)\n")
-    return build, "planted.md: no such file"
-
-
-def plant_links_of_a_heading(root, build):
-    path = root / "docs" / "kubernetes.md"
-    path.write_text(path.read_text().replace("### Two Connectors, one slot", "### Planted"))
-    return build, "#two-connectors-one-slot: no such heading"
-
-
-def plant_in_peers(root, pattern, replacement):
-    """Beside the tests, that a copied tree has not got."""
-    tests = pathlib.Path(__file__).resolve().parents[1]
-    shutil.copytree(tests, root / "tests", ignore=shutil.ignore_patterns("corpus", "data", "__pycache__"))
-    path = root / "docs" / "peers.md"
-    path.write_text(re.sub(pattern, replacement, path.read_text(), count=1))
-
-
-def plant_peers(root, build):
-    plant_in_peers(root, r"(test_flow\.py)::\w+", r"\1::test_planted")
-    return build, "tests/integration/test_flow.py::test_planted is no test"
-
-
-def plant_peers_of_a_c_function(root, build):
-    plant_in_peers(root, r"(pipeline_test\.c): \w+", r"\1: planted")
-    return build, "pipeline_test.c: planted is no test"
-
-
-def plant_peers_of_a_file(root, build):
-    plant_in_peers(root, r"tests/unit/connector/pipeline_test\.c", "tests/unit/connector/planted_test.c")
-    return build, "planted_test.c: "
-
-
-def plant_peers_of_a_row_without_a_test(root, build):
-    plant_in_peers(root, r"\| waits for: snapshot \|", "| |")
-    return build, "no test, and not said why"
-
-
-def run_planted(name, build):
-    """plant_CHECK and each plant_CHECK_of_SOMETHING, one after the other."""
-    plants = [value for key, value in globals().items() if re.fullmatch(rf"plant_{name}(_of_\w+)?", key)]
-    return 1 if sum(run_plant(name, plant, build) for plant in plants) or not plants else 0
-
-
-def run_plant(name, plant, build):
-    root = pathlib.Path(__file__).resolve().parents[2]
-    with tempfile.TemporaryDirectory() as directory:
-        copy = pathlib.Path(directory) / "tree"
-        copy.mkdir()
-        for part in ("src", "include", "docs", "charts", "README.md", "CMakeLists.txt", ".clang-format"):
-            place = root / part
-            if place.is_dir():
-                shutil.copytree(place, copy / part)
-            else:
-                shutil.copy(place, copy / part)
-        place, expected = plant(copy, build)
-        problems = CHECKS[name](copy, place)
-    found = [p for p in problems if expected in p]
-    if not found:
-        print(f"{plant.__name__} was not caught; found: {problems}")
-        return 1
-    print(f"caught: {found[0].splitlines()[0]}")
-    return 0
 
 
 def main():
@@ -554,7 +431,9 @@ def main():
     parser.add_argument("--planted", action="store_true")
     arguments = parser.parse_args()
     if arguments.planted:
-        return run_planted(arguments.check, arguments.build)
+        import planted  # which needs this module
+
+        return planted.run(arguments.check, arguments.build)
     problems = CHECKS[arguments.check](arguments.root.resolve(), arguments.build)
     for problem in problems:
         print(problem)
