@@ -18,10 +18,10 @@ USERS = "create table users (id serial primary key, name text not null)"
 LIBRARY = "libtcmalloc_and_profiler.so.4"
 PASSWORD = "hunter2"
 # Samples a second of CPU time, and bytes between two of the heap: so many that few rows do.
-OFTEN = {"CPUPROFILE_FREQUENCY": "1000", "TCMALLOC_SAMPLE_PARAMETER": "1024"}
+OFTEN = {"CPUPROFILE_FREQUENCY": "250", "TCMALLOC_SAMPLE_PARAMETER": "1024"}
 LONG = 250  # seconds: nobody waits for them
 
-pytestmark = pytest.mark.unsanitized("a sanitizer keeps its malloc, and so there are no profiles")
+unsanitized = pytest.mark.unsanitized("a sanitizer keeps its malloc, and so there are no profiles")
 
 
 @pytest.fixture
@@ -77,6 +77,7 @@ def profile_begins(worker) -> http.client.HTTPConnection:
     return connection
 
 
+@unsanitized
 def test_pprof_names_what_the_line_does(debugged, scenario, tmp_path):
     """Of CPU time and of memory: functions of ours, static ones too, and libraries, librdkafka's threads among them."""
     worker = debugged(environment=OFTEN)
@@ -86,7 +87,6 @@ def test_pprof_names_what_the_line_does(debugged, scenario, tmp_path):
         heap = pprof(worker, "heap", tmp_path)
     assert {"pipeline_run", "run", "[librdkafka.so.1]"} <= cpu.keys()
     assert cpu.keys() & {"pgoutput_decode", "source_next", "encode", "handle", "outbox_send", "loop_turn"}
-    assert cpu["pipeline_run"] < 100 and cpu.get("main", 0) < 5, "each thread has its own samples"
     assert {"main", "memory_alloc", "connector_new", "rd_kafka_new"} <= heap.keys()
     assert not any(name.startswith("0x") for name in cpu.keys() | heap.keys())
     scenario.settle(worker)
@@ -94,6 +94,21 @@ def test_pprof_names_what_the_line_does(debugged, scenario, tmp_path):
     assert all(line.get("level") or line["msg"].startswith("PROFILE: ") for line in worker.logs())
 
 
+@unsanitized
+def test_every_thread_has_its_own_samples(debugged):
+    """The signal that takes one goes to another thread where it is blocked."""
+    worker = debugged()
+    worker.get("/livez")
+    threads = {}
+    for task in Path(f"/proc/{worker.pid}/task").iterdir():
+        status = dict(re.findall(r"^(\w+):\s*(\S+)", (task / "status").read_text(), re.M))
+        threads[status["Name"]] = not int(status["SigBlk"], 16) & 1 << signal.SIGPROF - 1
+    assert {"pqcdc", "pipeline", "watcher", "http", "rdk:main"} <= threads.keys()
+    assert any(name.startswith("rdk:broker") for name in threads)
+    assert all(threads.values()), threads
+
+
+@unsanitized
 def test_while_a_profile_is_taken_all_else_is_served(debugged, scenario):
     worker = debugged()
     with profile_begins(worker).sock as client:
@@ -120,6 +135,7 @@ def raw(worker, path: str) -> tuple[int, bytes]:
     return answer.status, answer.read()
 
 
+@unsanitized
 def test_what_else_pprof_asks(debugged):
     worker = debugged(arguments=["--set", f"cdc.password={PASSWORD}", f"--set=cdc.password={PASSWORD}"])
     code, index = worker.get("/debug/pprof/")
@@ -135,6 +151,7 @@ def test_what_else_pprof_asks(debugged):
         assert worker.get(f"/debug/pprof/profile?seconds={seconds}") == (400, "400: seconds: expected 1 to 300\n")
 
 
+@unsanitized
 def test_the_process_stays_what_it_was(debugged, tmp_path):
     """Begun anew it has the same PID, name, signals, descriptors and environment."""
     worker = debugged(environment={"LD_PRELOAD": "", "MINE": "1"}, prefix=["sh", "-c", 'exec "$@" 7</dev/null', "-"])
@@ -150,6 +167,7 @@ def test_the_process_stays_what_it_was(debugged, tmp_path):
     assert worker.terminate() == 0
 
 
+@unsanitized
 def test_as_first_process_of_a_container(debugged):
     """Orphans are reaped, and a signal is heard, however early it comes."""
     worker = debugged(prefix=["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", 'exec "$@"', "-"])
@@ -160,7 +178,9 @@ def test_as_first_process_of_a_container(debugged):
     assert worker.wait_exit() == 0
 
 
+@pytest.mark.sanitize("thread")
 def test_without_the_library_it_streams_all_the_same(debugged, scenario, tmp_path):
+    """So it is with a sanitizer, whose malloc stays."""
     (tmp_path / LIBRARY).write_bytes(b"")
     worker = debugged(environment={"LD_LIBRARY_PATH": str(tmp_path)})
     assert worker.find_log("no profiles")["code"] == "no_profiles"

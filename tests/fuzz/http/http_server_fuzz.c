@@ -1,5 +1,6 @@
 /* Any bytes as what a client says to the server: it answers well-formed HTTP or closes; a route's
  * handler is called with its path alone, and ?verbose is seen. */
+#include <stdatomic.h>
 #include <stdint.h>
 #include <strings.h>
 
@@ -15,6 +16,7 @@ enum {
     INPUT_MAX_BYTES = 64 * 1024,
     ANSWERS_MAX_BYTES = 64 * 1024 * 1024,
     SILENCE_MS = 20,
+    LONG_MS = 600 * 1000,
     CONNECT_PAUSE_MS = 100,
     CONNECT_TURNS = 900
 };
@@ -25,6 +27,14 @@ enum {
 
 static const char *const paths[] = { "/status", "/livez", "/metrics", LARGE, POSTED, SLOW };
 
+static atomic_int slow_count;
+
+static void wait_slowly(const struct http_request *request)
+{
+    atomic_fetch_add(&slow_count, 1);
+    (void)http_server_wait(request, request->seconds != NULL ? LONG_MS : 1);
+}
+
 static void on_any(void *self, const struct http_request *request, struct http_response *response)
 {
     const char *path = self;
@@ -34,7 +44,7 @@ static void on_any(void *self, const struct http_request *request, struct http_r
     CHECK(request->body.size <= HTTP_POST_LIMIT_BYTES);
     CHECK(request->body.size == 0 || strcmp(path, POSTED) == 0);
     if (strcmp(path, SLOW) == 0)
-        (void)http_server_wait(request, 1);
+        wait_slowly(request);
     if (strcmp(path, LARGE) == 0)
         (void)buf_reserve(response->body, HTTP_BODY_LIMIT_BYTES + 1);
 }
@@ -47,11 +57,6 @@ static enum http_kind kind_of(const char *path)
 }
 
 static struct http_server *server;
-
-static void stop(void)
-{
-    http_server_stop(server);
-}
 
 static void start(void)
 {
@@ -66,7 +71,11 @@ static void start(void)
                                                  .routes = routes,
                                                  .route_count = COUNT_OF(routes) };
     CHECK(http_server_start(&options, &server, &err));
-    CHECK(atexit(stop) == 0);
+    struct http_server_options taken = options;
+    struct http_server *second = NULL;
+    taken.port = http_server_port(server);
+    CHECK(!http_server_start(&taken, &second, &err));
+    http_server_stop(second);
 }
 
 /* What ends a head that the input left open, and asks the server to close. */
@@ -143,11 +152,60 @@ static void crowd(uint16_t port)
         close(fds[i]);
 }
 
+static void expect_status(uint16_t port, const struct buf *request, unsigned status)
+{
+    int fd = connect_patiently(port);
+    http_client_send(fd, request->data, request->size);
+    AUTO(struct buf, buf_done) answer = http_client_rest(fd);
+    CHECK(http_client_status(&answer) == status);
+}
+
+/* A slow answer is asked for, and is being made now. */
+static int begin_slowly(uint16_t port)
+{
+    int before = atomic_load(&slow_count);
+    for (;;) {
+        int fd = connect_patiently(port);
+        struct pollfd polled = { .fd = fd, .events = POLLIN };
+        http_client_say(fd, "GET " SLOW "?seconds=1 HTTP/1.1\r\nHost: a\r\n\r\n");
+        while (atomic_load(&slow_count) == before && poll(&polled, 1, 1) == 0)
+            ;
+        if (atomic_load(&slow_count) != before)
+            return fd;
+        close(fd); /* another one is being made still */
+    }
+}
+
+static void stop(void)
+{
+    int fd = begin_slowly(http_server_port(server));
+    http_server_stop(server);
+    close(fd);
+}
+
+/* While a slow answer is made there is no other; its client goes. And a body that is too large. */
+static void excess(uint16_t port)
+{
+    AUTO(struct buf, buf_done) second = buf_init(1024);
+    AUTO(struct buf, buf_done) large = buf_init(1024 * 1024);
+    int fd = begin_slowly(port);
+    buf_append_text(&second, "GET " SLOW " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    expect_status(port, &second, 503);
+    close(fd);
+    buf_append_format(&large,
+                      "POST " POSTED " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                      "Content-Length: %d\r\n\r\n%*s",
+                      HTTP_POST_LIMIT_BYTES + 1, HTTP_POST_LIMIT_BYTES + 1, "");
+    expect_status(port, &large, 413);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (server == NULL) {
         start();
         crowd(http_server_port(server));
+        excess(http_server_port(server));
+        CHECK(atexit(stop) == 0);
     }
     AUTO(struct buf, buf_done) answers = buf_init(ANSWERS_MAX_BYTES);
     if (!talk(http_server_port(server), data, size < INPUT_MAX_BYTES ? size : INPUT_MAX_BYTES,
