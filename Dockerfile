@@ -5,8 +5,8 @@ ARG BASE=docker.io/library/debian:trixie-slim
 FROM ${BASE} AS build
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        ca-certificates ccache cmake gcc libc6-dev libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev libpq-dev \
-        librdkafka-dev libyaml-dev ninja-build pkg-config \
+        ca-certificates ccache cmake gcc libc6-dev libcurl4-openssl-dev libgoogle-perftools4t64 libjansson-dev \
+        libmicrohttpd-dev libpq-dev librdkafka-dev libyaml-dev ninja-build pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY CMakeLists.txt ./
@@ -15,7 +15,8 @@ COPY docs docs
 COPY examples examples
 COPY include include
 COPY src src
-# Equal sources give equal programs: no path and no time of the build is in them. CCACHE_DISABLE=1: compiled anew.
+# Equal sources give equal programs: no path and no time of the build is in them. The names of functions stay, for
+# profiles. CCACHE_DISABLE=1: compiled anew.
 ARG CCACHE_DISABLE
 RUN --mount=type=cache,id=pqcdc-ccache,target=/ccache \
     export CCACHE_DIR=/ccache \
@@ -23,7 +24,8 @@ RUN --mount=type=cache,id=pqcdc-ccache,target=/ccache \
         -DCMAKE_C_COMPILER_LAUNCHER=ccache \
         -DCMAKE_C_FLAGS="-ffile-prefix-map=/source=. -ffile-prefix-map=/build=build" \
     && cmake --build /build \
-    && DESTDIR=/installed cmake --install /build --strip
+    && DESTDIR=/installed cmake --install /build \
+    && strip --strip-debug /installed/usr/bin/*
 COPY LICENSE ./
 COPY image image
 ARG SOURCE_DATE_EPOCH=0

@@ -45,11 +45,16 @@ copy_programs() {
     done
 }
 
-# What the loader loads, and what libc loads by itself when a thread is cancelled. Names of hosts are looked
-# up by libc alone.
+installed_library() { ldconfig -p | awk -v name="$1" '$1 == name {print $NF; exit}'; }
+
+# What the loader loads; what libc loads by itself when a thread is cancelled; what is put before the worker for
+# profiles. Names of hosts are looked up by libc alone.
 libraries() {
-    programs | xargs ldd | awk '/=> \// {print $3} $1 ~ /^\// && NF == 2 && !/:$/ {print $1}'
-    ldconfig -p | awk '$1 == "libgcc_s.so.1" {print $NF; exit}'
+    local profiler
+    profiler=$(installed_library libtcmalloc_and_profiler.so.4)
+    echo "$profiler"
+    installed_library libgcc_s.so.1
+    { programs && echo "$profiler"; } | xargs ldd | awk '/=> \// {print $3} $1 ~ /^\// && NF == 2 && !/:$/ {print $1}'
 }
 
 copy_libraries() {

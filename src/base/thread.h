@@ -1,5 +1,6 @@
 /* A thread of ours: with a name, and no signal is ever delivered to it (signals are the main
- * thread's). Joined or detached by who started it. */
+ * thread's) but SIGPROF, by which a profiler takes its samples: whatever waits goes on when it is
+ * interrupted. Joined or detached by who started it. */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
 
@@ -11,5 +12,8 @@
 /* The name has at most 15 bytes. False: the system gives no thread. */
 MUST_CHECK bool thread_start(const char *name, void *(*run)(void *self), void *self,
                              pthread_t *out_thread);
+
+/* On a thread that a library has started with every signal blocked. */
+void thread_admit_profiler(void);
 
 #endif

@@ -11,6 +11,7 @@
 #include "connector/connector_rest.h"
 #include "connector/connector_standby.h"
 #include "connector/handler_builtin.h"
+#include "connector/profiles.h"
 #include "connector/slot_only.h"
 #include "kafka/delivery_plain.h"
 
@@ -411,6 +412,13 @@ bool connector_new(const struct connector_options *options, struct connector **o
     return true;
 }
 
+static void add_routes(const struct http_route *more, uint32_t more_count,
+                       struct http_route *routes, uint32_t *count)
+{
+    for (uint32_t i = 0; i < more_count; i++)
+        routes[(*count)++] = more[i];
+}
+
 static bool start_http(struct connector *connector, struct error *err)
 {
     const struct config *config = connector->settings->config;
@@ -426,12 +434,17 @@ static bool start_http(struct connector *connector, struct error *err)
         .slot = connector->session.slot,
         .host = config->cdc_host,
     });
-    uint32_t own_count = 0;
+    uint32_t own_count = 0, profile_count = 0;
     const struct http_route *own = endpoints_routes(connector->endpoints, &own_count);
-    uint32_t count = own_count + connector->with.route_count;
-    struct http_route *routes = memory_array(count, sizeof(*routes));
-    for (uint32_t i = 0; i < count; i++)
-        routes[i] = i < own_count ? own[i] : connector->with.routes[i - own_count];
+    const struct http_route *profiles = profiles_routes(&profile_count);
+    if (!config->cdc_debug_mode)
+        profile_count = 0;
+    uint32_t more_count = connector->with.route_count, count = 0;
+    struct http_route *routes =
+        memory_array(own_count + more_count + profile_count, sizeof(*routes));
+    add_routes(own, own_count, routes, &count);
+    add_routes(connector->with.routes, more_count, routes, &count);
+    add_routes(profiles, profile_count, routes, &count);
     bool started = http_server_start(
         &(struct http_server_options){
             .address = config->cdc_metric_address,

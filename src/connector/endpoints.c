@@ -290,9 +290,9 @@ struct endpoints *endpoints_new(const struct endpoints_options *options)
     struct endpoints *endpoints = memory_alloc(sizeof(*endpoints));
     endpoints->with = *options;
     endpoints->scrape = scrape_new(&endpoints->with);
-    endpoints->routes[0] = (struct http_route){ "/status", on_status, endpoints };
-    endpoints->routes[1] = (struct http_route){ "/slot", on_slot, endpoints };
-    endpoints->routes[2] = (struct http_route){ "/metrics", on_metrics, endpoints };
+    endpoints->routes[0] = (struct http_route){ "/status", on_status, endpoints, HTTP_QUICK };
+    endpoints->routes[1] = (struct http_route){ "/slot", on_slot, endpoints, HTTP_QUICK };
+    endpoints->routes[2] = (struct http_route){ "/metrics", on_metrics, endpoints, HTTP_QUICK };
     return endpoints;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 
 enum {
     API_KEY_PRODUCE = 0,
@@ -135,6 +136,15 @@ static rd_kafka_resp_err_t on_broker_state(rd_kafka_t *handle UNUSED, int32_t br
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* librdkafka starts its threads with every signal blocked. */
+static rd_kafka_resp_err_t on_thread_start(rd_kafka_t *handle UNUSED,
+                                           rd_kafka_thread_type_t type UNUSED,
+                                           const char *name UNUSED, void *opaque UNUSED)
+{
+    thread_admit_profiler();
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 static rd_kafka_resp_err_t on_new(rd_kafka_t *handle, const rd_kafka_conf_t *conf UNUSED,
                                   void *opaque, char *reason UNUSED, size_t reason_size UNUSED)
 {
@@ -147,6 +157,8 @@ static rd_kafka_resp_err_t on_new(rd_kafka_t *handle, const rd_kafka_conf_t *con
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         code =
             rd_kafka_interceptor_add_on_broker_state_change(handle, name, on_broker_state, opaque);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = rd_kafka_interceptor_add_on_thread_start(handle, name, on_thread_start, opaque);
     return code;
 }
 

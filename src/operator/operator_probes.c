@@ -129,10 +129,10 @@ void operator_probes_init(struct operator_probes *probes, const struct clock *cl
         .identity = "",
         .watched = "",
         .routes = {
-            { "/livez", on_livez, probes },
-            { "/readyz", on_readyz, probes },
-            { "/metrics", on_metrics, probes },
-            { "/status", on_status, probes },
+            { "/livez", on_livez, probes, HTTP_QUICK },
+            { "/readyz", on_readyz, probes, HTTP_QUICK },
+            { "/metrics", on_metrics, probes, HTTP_QUICK },
+            { "/status", on_status, probes, HTTP_QUICK },
         },
     };
     atomic_init(&probes->turned_ms, clock_now(clock).value);

@@ -22,6 +22,12 @@ static bool take_config(struct parser *parser, char *value)
     return true;
 }
 
+static void blot(char *value)
+{
+    char *equals = strchr(value, '=');
+    memset(equals + 1, '*', strlen(equals + 1));
+}
+
 /* A value may be a secret: it is neither repeated nor left where `ps` shows it. */
 static bool take_set(struct parser *parser, char *value)
 {
@@ -32,8 +38,9 @@ static bool take_set(struct parser *parser, char *value)
         return error_set(parser->err, ERROR_CONFIG, "usage",
                          "--set %.*s: expected path=value, such as --set cdc.slot.name=s1",
                          (int)strspn(value, path_characters), value);
+    parser->out->set_words[parser->out->set_count] = value;
     parser->out->sets[parser->out->set_count++] = memory_text(value);
-    memset(equals + 1, '*', strlen(equals + 1));
+    blot(value);
     return true;
 }
 
@@ -268,7 +275,8 @@ static bool parse_options(struct parser *parser)
 
 bool arguments_parse(int count, char **words, struct arguments *out_arguments, struct error *err)
 {
-    *out_arguments = (struct arguments){ .sink = CONNECTOR_SINK_KAFKA };
+    *out_arguments = (struct arguments){ .words = words, .sink = CONNECTOR_SINK_KAFKA };
+    out_arguments->set_words = memory_array((size_t)count + 1, sizeof(*out_arguments->set_words));
     out_arguments->sets = memory_array((size_t)count + 1, sizeof(*out_arguments->sets));
     struct parser parser = { count, 1, false, words, out_arguments, err };
     if (!parse_command(&parser) || !parse_options(&parser))
@@ -285,7 +293,20 @@ void arguments_done(struct arguments *arguments)
     for (uint32_t i = 0; i < arguments->set_count; i++)
         secret_free(arguments->sets[i]);
     memory_free(arguments->sets);
-    arguments->sets = NULL;
+    memory_free(arguments->set_words);
+    arguments->sets = arguments->set_words = NULL;
+}
+
+void arguments_show(const struct arguments *arguments)
+{
+    for (uint32_t i = 0; i < arguments->set_count; i++)
+        memcpy(arguments->set_words[i], arguments->sets[i], strlen(arguments->sets[i]));
+}
+
+void arguments_blot(const struct arguments *arguments)
+{
+    for (uint32_t i = 0; i < arguments->set_count; i++)
+        blot(arguments->set_words[i]);
 }
 
 static void help_command(const struct command *command, struct buf *out)

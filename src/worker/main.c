@@ -6,6 +6,7 @@
 #include "postgres/db_conn.h"
 #include "worker/arguments.h"
 #include "worker/commands.h"
+#include "worker/profiler.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -36,6 +37,7 @@ int main(int count, char **words)
 {
     first_process_begin();
     forbid_core_dumps();
+    bool profiled = profiler_begun();
     db_conn_forget_environment();
     AUTO(struct arguments, arguments_done) arguments;
     struct error err = ERROR_INIT;
@@ -43,6 +45,7 @@ int main(int count, char **words)
         fprintf(stderr, "pqcdc: %s\n", err.text);
         return EXIT_CODE_USAGE;
     }
+    arguments.profiled = profiled;
     if (arguments.help)
         return (int)print_help(&arguments);
     if (arguments.version) {

@@ -84,9 +84,9 @@ void probes_init(struct probes *probes)
 {
     *probes = (struct probes){
         .routes = {
-            { "/livez", on_livez, probes },
-            { "/readyz", on_readyz, probes },
-            { "/startupz", on_startupz, probes },
+            { "/livez", on_livez, probes, HTTP_QUICK },
+            { "/readyz", on_readyz, probes, HTTP_QUICK },
+            { "/startupz", on_startupz, probes, HTTP_QUICK },
         },
     };
 }

@@ -12,6 +12,7 @@
 #include "worker/commands.h"
 #include "worker/leadership.h"
 #include "worker/probes.h"
+#include "worker/profiler.h"
 
 enum { SAME_SIGNAL_MS = 500 };
 
@@ -130,10 +131,24 @@ static enum exit_code run_with(const struct arguments *arguments, const struct c
     return EXIT_CODE_OK;
 }
 
+static void warn_of_debug_mode(struct log *log, const struct error *unprofiled)
+{
+    log_warn(log, "cdc.debugMode is on: whoever reaches the HTTP port can read profiles and slow "
+                  "the line down by them");
+    if (unprofiled->class != ERROR_NONE)
+        log_failure(log, LOG_WARN, "no profiles", unprofiled);
+}
+
 enum exit_code run_command(const struct arguments *arguments, const struct config *config)
 {
+    struct error unprofiled = ERROR_INIT;
+    /* Before the new beginning: PID 1 would be deaf to a signal that comes in between. */
     int signals = block_signals();
+    if (config->cdc_debug_mode && !arguments->profiled)
+        profiler_begin(arguments, &unprofiled);
     struct log *log = settings_log(config);
+    if (config->cdc_debug_mode)
+        warn_of_debug_mode(log, &unprofiled);
     enum exit_code code = run_with(arguments, config, log, signals);
     log_free(log);
     close(signals);

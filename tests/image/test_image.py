@@ -1,6 +1,7 @@
 """What is in the image, and what is not."""
 
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from lab.image import Image, build_image
+from lab.servers import free_port
+from lab.waiting import wait_until
 
 MB = 1_000_000
 SBOM = "/usr/share/sbom/pqcdc.spdx.json"
@@ -107,6 +110,58 @@ def enter(root: Path) -> None:
 def test_the_programs_run_in_it(image: Image, root: Path):
     versions = {version_of(root, program) for program in programs(image)}
     assert len(versions) == 1
+
+
+# As a container has it: a root of its own, with /proc.
+CONTAINER = 'mkdir -p "$0/proc" && mount -t proc proc "$0/proc" && exec chroot --userspec=65532:65532 "$0" "$@"'
+
+
+def test_it_can_take_profiles(root: Path):
+    """In it are the library, and the names of functions that the program does not export."""
+    port = free_port()
+    settings = {
+        "CDC_HOST": "127.0.0.1",
+        "CDC_PORT": "1",
+        "CDC_USERNAME": "nobody",
+        "CDC_DATABASE": "none",
+        "CDC_SLOT_NAME": "s",
+        "CDC_PUBLICATION_NAME": "p",
+        "CDC_DEBUG_MODE": "true",
+        "CDC_METRIC_PORT": str(port),
+        "CDC_METRIC_ADDRESS": "127.0.0.1",
+        "KAFKA_BROKERS": "[127.0.0.1:1]",
+        "KAFKA_TOPIC_TEMPLATE": "t",
+    }
+    worker = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", CONTAINER, root, "/usr/bin/pqcdc", "run"],
+        env={"PATH": os.environ["PATH"]} | {f"PQCDC_{name}": value for name, value in settings.items()},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(lambda: page(port, "cmdline") or worker.poll() is not None, "it answers")
+        assert page(port, "cmdline") == (200, "/usr/bin/pqcdc\0run")
+        assert page(port, "profile?seconds=1")[0] == 200
+        code, heap = page(port, "heap")
+        assert code == 200 and "libtcmalloc_and_profiler.so.4" in heap
+        stacks = re.findall(r"0x[0-9a-f]+", heap.partition("MAPPED_LIBRARIES")[0])
+        names = page(port, "symbol", "+".join(sorted(set(stacks))))[1]
+        assert {"main", "commands_run", "run_command"} <= set(re.findall(r"^0x\w+ (\w+)$", names, re.M))
+    finally:
+        worker.kill()
+        print(worker.communicate()[1])
+
+
+def page(port: int, name: str, body: str | None = None) -> tuple[int, str] | None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("POST" if body else "GET", f"/debug/pprof/{name}", body)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    except ConnectionError:
+        return None
+    finally:
+        connection.close()
 
 
 def test_every_file_is_in_the_bill_of_materials(image: Image, root: Path, sbom: dict):

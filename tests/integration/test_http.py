@@ -98,7 +98,3 @@ def test_unknown_path_and_method(worker):
     assert "/status" in body and "/metrics" in body
     assert worker.get("/status", "POST")[0] == 405
     assert worker.get("/status", "HEAD") == (200, "")
-
-
-def test_profiles_are_not_there_unless_asked_for(worker):
-    assert worker.get("/debug/pprof/heap")[0] == 404

@@ -1,5 +1,6 @@
 /* Any bytes as what a client says to the server: it answers well-formed HTTP or closes; a route's
  * handler is called with its path alone, and ?verbose is seen. */
+#include <stdatomic.h>
 #include <stdint.h>
 #include <strings.h>
 
@@ -15,13 +16,24 @@ enum {
     INPUT_MAX_BYTES = 64 * 1024,
     ANSWERS_MAX_BYTES = 64 * 1024 * 1024,
     SILENCE_MS = 20,
+    LONG_MS = 600 * 1000,
     CONNECT_PAUSE_MS = 100,
     CONNECT_TURNS = 900
 };
 
-#define LARGE "/large"
+#define LARGE  "/large"
+#define POSTED "/posted"
+#define SLOW   "/slow"
 
-static const char *const paths[] = { "/status", "/livez", "/metrics", LARGE };
+static const char *const paths[] = { "/status", "/livez", "/metrics", LARGE, POSTED, SLOW };
+
+static atomic_int slow_count;
+
+static void wait_slowly(const struct http_request *request)
+{
+    atomic_fetch_add(&slow_count, 1);
+    (void)http_server_wait(request, request->seconds != NULL ? LONG_MS : 1);
+}
 
 static void on_any(void *self, const struct http_request *request, struct http_response *response)
 {
@@ -29,16 +41,22 @@ static void on_any(void *self, const struct http_request *request, struct http_r
     CHECK(strcmp(request->path, path) == 0);
     CHECK(response->status == 200 && response->body->size == 0);
     buf_append_text(response->body, request->verbose ? "verbose\n" : "brief\n");
+    CHECK(request->body.size <= HTTP_POST_LIMIT_BYTES);
+    CHECK(request->body.size == 0 || strcmp(path, POSTED) == 0);
+    if (strcmp(path, SLOW) == 0)
+        wait_slowly(request);
     if (strcmp(path, LARGE) == 0)
         (void)buf_reserve(response->body, HTTP_BODY_LIMIT_BYTES + 1);
 }
 
-static struct http_server *server;
-
-static void stop(void)
+static enum http_kind kind_of(const char *path)
 {
-    http_server_stop(server);
+    if (strcmp(path, POSTED) == 0)
+        return HTTP_POSTS;
+    return strcmp(path, SLOW) == 0 ? HTTP_SLOW : HTTP_QUICK;
 }
+
+static struct http_server *server;
 
 static void start(void)
 {
@@ -47,13 +65,17 @@ static void start(void)
     struct error err = ERROR_INIT;
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
         (void)snprintf(selves[i], sizeof(selves[i]), "%s", paths[i]);
-        routes[i] = (struct http_route){ paths[i], on_any, selves[i] };
+        routes[i] = (struct http_route){ paths[i], on_any, selves[i], kind_of(paths[i]) };
     }
     const struct http_server_options options = { .address = "127.0.0.1",
                                                  .routes = routes,
                                                  .route_count = COUNT_OF(routes) };
     CHECK(http_server_start(&options, &server, &err));
-    CHECK(atexit(stop) == 0);
+    struct http_server_options taken = options;
+    struct http_server *second = NULL;
+    taken.port = http_server_port(server);
+    CHECK(!http_server_start(&taken, &second, &err));
+    http_server_stop(second);
 }
 
 /* What ends a head that the input left open, and asks the server to close. */
@@ -111,7 +133,7 @@ static const char *check_answer(const char *answer, const char *end)
     body += strlen("\r\n\r\n");
     AUTO(char *, memory_free_p) head = memory_text_n(answer, (size_t)(body - answer));
     if (status == 405)
-        CHECK(strstr(head, "\r\nAllow: GET, HEAD\r\n") != NULL);
+        CHECK(strstr(head, "\r\nAllow: GET") != NULL);
     size_t size = body_size(head);
     bool no_body = body == end || strncmp(body, "HTTP/1.", strlen("HTTP/1.")) == 0;
     CHECK(no_body || (size_t)(end - body) >= size);
@@ -130,11 +152,60 @@ static void crowd(uint16_t port)
         close(fds[i]);
 }
 
+static void expect_status(uint16_t port, const struct buf *request, unsigned status)
+{
+    int fd = connect_patiently(port);
+    http_client_send(fd, request->data, request->size);
+    AUTO(struct buf, buf_done) answer = http_client_rest(fd);
+    CHECK(http_client_status(&answer) == status);
+}
+
+/* A slow answer is asked for, and is being made now. */
+static int begin_slowly(uint16_t port)
+{
+    int before = atomic_load(&slow_count);
+    for (;;) {
+        int fd = connect_patiently(port);
+        struct pollfd polled = { .fd = fd, .events = POLLIN };
+        http_client_say(fd, "GET " SLOW "?seconds=1 HTTP/1.1\r\nHost: a\r\n\r\n");
+        while (atomic_load(&slow_count) == before && poll(&polled, 1, 1) == 0)
+            ;
+        if (atomic_load(&slow_count) != before)
+            return fd;
+        close(fd); /* another one is being made still */
+    }
+}
+
+static void stop(void)
+{
+    int fd = begin_slowly(http_server_port(server));
+    http_server_stop(server);
+    close(fd);
+}
+
+/* While a slow answer is made there is no other; its client goes. And a body that is too large. */
+static void excess(uint16_t port)
+{
+    AUTO(struct buf, buf_done) second = buf_init(1024);
+    AUTO(struct buf, buf_done) large = buf_init(1024 * 1024);
+    int fd = begin_slowly(port);
+    buf_append_text(&second, "GET " SLOW " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    expect_status(port, &second, 503);
+    close(fd);
+    buf_append_format(&large,
+                      "POST " POSTED " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                      "Content-Length: %d\r\n\r\n%*s",
+                      HTTP_POST_LIMIT_BYTES + 1, HTTP_POST_LIMIT_BYTES + 1, "");
+    expect_status(port, &large, 413);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (server == NULL) {
         start();
         crowd(http_server_port(server));
+        excess(http_server_port(server));
+        CHECK(atexit(stop) == 0);
     }
     AUTO(struct buf, buf_done) answers = buf_init(ANSWERS_MAX_BYTES);
     if (!talk(http_server_port(server), data, size < INPUT_MAX_BYTES ? size : INPUT_MAX_BYTES,

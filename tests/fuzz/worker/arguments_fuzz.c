@@ -34,6 +34,25 @@ static void check_sets(const struct arguments *arguments)
     CHECK(loaded == (problems.count == 0) && loaded == (config != NULL));
 }
 
+static void check_blotted(const struct arguments *arguments)
+{
+    for (uint32_t i = 0; i < arguments->set_count; i++) {
+        const char *value = strchr(arguments->set_words[i], '=') + 1;
+        CHECK(strspn(value, "*") == strlen(value));
+    }
+}
+
+/* What was set is not in the words, but for who is given them. */
+static void check_words(const struct arguments *arguments)
+{
+    check_blotted(arguments);
+    arguments_show(arguments);
+    for (uint32_t i = 0; i < arguments->set_count; i++)
+        CHECK(strcmp(arguments->set_words[i], arguments->sets[i]) == 0);
+    arguments_blot(arguments);
+    check_blotted(arguments);
+}
+
 static void check_taken(const struct arguments *arguments)
 {
     for (uint32_t i = 0; i < arguments->set_count; i++)
@@ -45,6 +64,7 @@ static void check_taken(const struct arguments *arguments)
     CHECK(!arguments->with_publication || arguments->command == NULL ||
           (arguments->command->options & COMMAND_WITH_PUBLICATION) != 0);
     check_help(arguments);
+    check_words(arguments);
     check_sets(arguments);
 }
 

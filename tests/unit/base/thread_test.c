@@ -16,7 +16,7 @@ static void *what_is_blocked(void *self)
     return pthread_sigmask(SIG_SETMASK, NULL, mask) == 0 ? mask : NULL;
 }
 
-static void no_signal_is_delivered_to_it(void **state)
+static void no_signal_but_a_profilers_is_delivered_to_it(void **state)
 {
     (void)state;
     sigset_t of_thread, before, after;
@@ -32,6 +32,7 @@ static void no_signal_is_delivered_to_it(void **state)
         assert_int_equal(sigismember(&of_thread, signals[i]), 1);
         assert_int_equal(sigismember(&after, signals[i]), sigismember(&before, signals[i]));
     }
+    assert_int_equal(sigismember(&of_thread, SIGPROF), 0);
 }
 
 static void *until_told(void *self)
@@ -61,7 +62,7 @@ static void it_has_its_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_signal_is_delivered_to_it),
+        cmocka_unit_test(no_signal_but_a_profilers_is_delivered_to_it),
         cmocka_unit_test(it_has_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

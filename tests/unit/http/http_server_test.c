@@ -58,15 +58,23 @@ static void serve_large(void *self UNUSED, const struct http_request *request,
     }
 }
 
+static void serve_posted(void *self UNUSED, const struct http_request *request,
+                         struct http_response *response)
+{
+    buf_append_format(response->body, "%zu ", request->body.size);
+    buf_append_slice(response->body, request->body);
+}
+
 static int start(void **state)
 {
     struct scene *scene = calloc(1, sizeof(*scene));
     char path[] = "/metrics";
     struct http_route routes[] = {
-        { path, serve_metrics, scene },
-        { "/status", serve_status, scene },
-        { "/empty", serve_nothing, scene },
-        { "/large", serve_large, scene },
+        { path, serve_metrics, scene, HTTP_QUICK },
+        { "/status", serve_status, scene, HTTP_QUICK },
+        { "/empty", serve_nothing, scene, HTTP_QUICK },
+        { "/large", serve_large, scene, HTTP_QUICK },
+        { "/posted", serve_posted, scene, HTTP_POSTS },
     };
     struct error err = ERROR_INIT;
     struct http_server_options options = { .routes = routes, .route_count = COUNT_OF(routes) };
@@ -164,7 +172,8 @@ static void an_unknown_path_is_404_with_the_list(void **state)
             "/status                200 when PostgreSQL answers, else 503; role, positions, lag "
             "and tables as JSON\n"
             "/empty\n"
-            "/large\n");
+            "/large\n"
+            "/posted\n");
     }
     assert_int_equal(atomic_load(&scene->calls), 0);
 }
@@ -197,6 +206,51 @@ static void a_posted_body_is_not_read(void **state)
     AUTO(struct buf, buf_done) answer = http_client_answer(fd);
     assert_int_equal(http_client_status(&answer), 405);
     close(fd);
+    assert_alive(scene);
+}
+
+static void assert_posted(struct scene *scene, const char *request, unsigned status,
+                          const char *expected)
+{
+    int fd = http_client_connect(AF_INET, scene->port);
+    http_client_say(fd, request);
+    AUTO(struct buf, buf_done) answer = http_client_rest(fd);
+    assert_int_equal(http_client_status(&answer), status);
+    assert_string_equal(http_client_body(&answer), expected);
+}
+
+#define POST_HEAD "POST /posted HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+
+static void a_route_that_takes_posts_gets_the_body(void **state)
+{
+    struct scene *scene = *state;
+    assert_posted(scene, POST_HEAD "Content-Length: 5\r\n\r\nhello", 200, "5 hello");
+    assert_posted(scene, POST_HEAD "Content-Length: 0\r\n\r\n", 200, "0 ");
+    assert_posted(scene,
+                  POST_HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+                  200, "5 hello");
+    AUTO(struct buf, buf_done) get = http_client_request(scene->port, "GET", "/posted");
+    assert_string_equal(http_client_body(&get), "0 ");
+    AUTO(struct buf, buf_done) put = http_client_request(scene->port, "PUT", "/posted");
+    assert_int_equal(http_client_status(&put), 405);
+    assert_true(http_client_has_header(&put, "Allow: GET, HEAD, POST"));
+}
+
+/* HTTP_POST_LIMIT_BYTES pass, one more does not. */
+static void a_posted_body_past_the_limit_is_413(void **state)
+{
+    struct scene *scene = *state;
+    for (size_t more = 0; more <= 1; more++) {
+        AUTO(struct buf, buf_done) request = buf_init(1 << 20);
+        buf_append_format(&request, POST_HEAD "Content-Length: %zu\r\n\r\n",
+                          HTTP_POST_LIMIT_BYTES + more);
+        for (size_t i = 0; i < HTTP_POST_LIMIT_BYTES + more; i++)
+            buf_append_byte(&request, 'a');
+        int fd = http_client_connect(AF_INET, scene->port);
+        http_client_send(fd, request.data, request.size);
+        AUTO(struct buf, buf_done) answer = http_client_rest(fd);
+        assert_int_equal(http_client_status(&answer), more == 0 ? 200 : 413);
+    }
     assert_alive(scene);
 }
 
@@ -440,7 +494,7 @@ static void stop_ends_open_connections_and_frees_the_port(void **state)
     assert_int_equal(http_client_receive(fd, &byte, 1), 0);
     close(fd);
     assert_int_equal(http_client_connect(AF_INET, scene->port), -1);
-    const struct http_route route = { "/metrics", serve_metrics, scene };
+    const struct http_route route = { "/metrics", serve_metrics, scene, HTTP_QUICK };
     struct http_server_options options = { .port = scene->port,
                                            .routes = &route,
                                            .route_count = 1 };
@@ -464,6 +518,8 @@ int main(void)
         SCENE_TEST(an_unknown_path_is_404_with_the_list),
         SCENE_TEST(other_methods_are_405),
         SCENE_TEST(a_posted_body_is_not_read),
+        SCENE_TEST(a_route_that_takes_posts_gets_the_body),
+        SCENE_TEST(a_posted_body_past_the_limit_is_413),
         SCENE_TEST(a_get_with_a_body_is_cut_off),
         SCENE_TEST(garbage_is_refused),
         SCENE_TEST(a_connection_serves_many_requests),
