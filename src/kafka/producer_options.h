@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "kafka/response.h"
 
 struct producer_property {
     const char *name;
@@ -37,6 +38,8 @@ struct producer_options {
     uint32_t property_count;
     const struct producer_property *property_files; /* value: the file's path */
     uint32_t property_file_count;
+    response_fn *respond; /* told what becomes of each record; NULL: nobody asks */
+    void *respond_self;
 };
 
 /* A configuration ready for rd_kafka_new(): the caller owns it. Errors are ERROR_CONFIG, name the
