@@ -1,19 +1,35 @@
 # What is installed: the worker, the operator, the library (shared and static), its header, pkg-config file, manual.
-add_executable(pqcdc src/worker/main.c)
+# The worker exports what handlers of include/pqcdc call, and nothing else, to the plug-ins that it loads.
+add_library(pqcdc_handler OBJECT src/connector/pqcdc_handler.c)
+target_link_libraries(pqcdc_handler PUBLIC room_connector)
+
+add_executable(pqcdc src/worker/main.c $<TARGET_OBJECTS:pqcdc_handler>)
 target_link_libraries(pqcdc PRIVATE room_worker)
 target_link_options(pqcdc PRIVATE -pie)
+set_target_properties(pqcdc PROPERTIES ENABLE_EXPORTS ON)
 
 add_executable(pqcdc-operator src/operator/main.c)
 target_link_libraries(pqcdc-operator PRIVATE room_operator)
 target_link_options(pqcdc-operator PRIVATE -pie)
 
+# One place each: the project's version is the header's, the number behind the shared library its API's.
+file(STRINGS ${PROJECT_SOURCE_DIR}/include/pqcdc/pqcdc.h header_numbers REGEX "^#define PQCDC_(VERSION_M|VERSION_P|API)")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS include/pqcdc/pqcdc.h)
+string(REGEX REPLACE ".*VERSION_MAJOR ([0-9]+).*VERSION_MINOR ([0-9]+).*VERSION_PATCH ([0-9]+).*API_VERSION ([0-9]+).*"
+  "\\1.\\2.\\3;\\4" header_numbers "${header_numbers}")
+list(GET header_numbers 0 header_version)
+list(GET header_numbers 1 pqcdc_api_version)
+if(NOT header_version STREQUAL PROJECT_VERSION)
+  message(FATAL_ERROR "include/pqcdc/pqcdc.h is of version ${header_version}, the project of ${PROJECT_VERSION}.")
+endif()
+
 # The library is the rooms up to connector behind include/pqcdc; everything else stays hidden.
-add_library(pqcdc_public OBJECT src/connector/pqcdc.c)
+add_library(pqcdc_public OBJECT src/connector/pqcdc.c src/connector/pqcdc_handler.c)
 target_link_libraries(pqcdc_public PUBLIC room_connector)
 
 add_library(pqcdc_shared SHARED)
 target_link_libraries(pqcdc_shared PRIVATE pqcdc_public)
-set_target_properties(pqcdc_shared PROPERTIES OUTPUT_NAME pqcdc VERSION ${PROJECT_VERSION} SOVERSION 0)
+set_target_properties(pqcdc_shared PROPERTIES OUTPUT_NAME pqcdc VERSION ${PROJECT_VERSION} SOVERSION ${pqcdc_api_version})
 
 # One archive that exports what the shared library exports: the rooms are linked into one object, whose
 # hidden symbols become local, so that they cannot meet a program's own.
@@ -51,15 +67,19 @@ install(FILES include/pqcdc/pqcdc.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pqcd
 install(FILES ${CMAKE_BINARY_DIR}/pqcdc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES docs/pqcdc.1 docs/pqcdc-operator.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
-# Programs of examples/, built against the library as a user would.
-add_executable(example_handler examples/handler.c)
-target_include_directories(example_handler PRIVATE include)
-target_link_libraries(example_handler PRIVATE pqcdc_shared)
-target_compile_options(example_handler PRIVATE -Wall -Wextra)
-if(sanitizers)
-  target_compile_options(example_handler PRIVATE ${sanitizers})
-  target_link_options(example_handler PRIVATE ${sanitizers})
-endif()
+# Examples, built against the library as a user would: a program, and a plug-in.
+add_executable(handler-flat examples/handler-flat.c)
+target_link_libraries(handler-flat PRIVATE pqcdc_shared)
+add_library(handler-outbox MODULE examples/handler-outbox.c)
+set_target_properties(handler-outbox PROPERTIES PREFIX "")
+foreach(example handler-flat handler-outbox)
+  target_include_directories(${example} PRIVATE include)
+  target_compile_options(${example} PRIVATE -Wall -Wextra -Wpedantic)
+  if(sanitizers)
+    target_compile_options(${example} PRIVATE ${sanitizers})
+    target_link_options(${example} PRIVATE ${sanitizers})
+  endif()
+endforeach()
 if(TSAN)
-  target_sources(example_handler PRIVATE $<TARGET_OBJECTS:tsan_librdkafka>)
+  target_sources(handler-flat PRIVATE $<TARGET_OBJECTS:tsan_librdkafka>)
 endif()

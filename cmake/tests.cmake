@@ -39,6 +39,7 @@ foreach(tier unit property)
   endforeach()
 endforeach()
 
+target_sources(unit_connector_handler_callback PRIVATE $<TARGET_OBJECTS:pqcdc_handler>)
 include(tests/property/election/mutants.cmake)
 
 add_custom_target(fuzz_targets)

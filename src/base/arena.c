@@ -130,6 +130,17 @@ bool arena_extend(struct arena *arena, void *pointer, size_t old_bytes, size_t n
     return true;
 }
 
+bool arena_holds(const struct arena *arena, const void *bytes)
+{
+    uintptr_t address = (uintptr_t)bytes;
+    for (const struct arena_block *block = arena->blocks; block != NULL; block = block->older) {
+        uintptr_t begin = (uintptr_t)block->bytes;
+        if (address >= begin && address - begin < block->capacity)
+            return true;
+    }
+    return false;
+}
+
 size_t arena_footprint(const struct arena *arena)
 {
     size_t total = 0;

@@ -55,6 +55,9 @@ void arena_shrink(struct arena *arena, void *pointer, size_t old_bytes, size_t n
 /* Makes the newest allocation larger where it stands; false = not the newest, or no room. */
 bool arena_extend(struct arena *arena, void *pointer, size_t old_bytes, size_t new_bytes);
 
+/* Whether those bytes are the arena's own. */
+bool arena_holds(const struct arena *arena, const void *bytes);
+
 /* Bytes held from the system. */
 size_t arena_footprint(const struct arena *arena);
 

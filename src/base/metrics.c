@@ -7,6 +7,8 @@
 
 #include "base/memory.h"
 
+enum { LABELS_LIMIT_BYTES = 64 * 1024, LABEL_ROOM = 8 };
+
 struct family;
 
 struct metric {
@@ -183,7 +185,6 @@ struct metric *metrics_series(struct metrics *metrics, enum metric_kind kind, co
                               const char *help, const struct metric_label *labels,
                               uint32_t label_count)
 {
-    enum { LABELS_LIMIT_BYTES = 64 * 1024 };
     AUTO(struct buf, buf_done) text = buf_init(LABELS_LIMIT_BYTES);
     append_labels(&text, labels, label_count);
     CHECK(!text.failed);
@@ -197,6 +198,41 @@ struct metric *metrics_series(struct metrics *metrics, enum metric_kind kind, co
     struct metric *metric = series_of(family, buf_text(&text));
     pthread_mutex_unlock(&metrics->lock);
     return metric;
+}
+
+static const char *refuse_labels(const struct metric_label *labels, uint32_t count)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_name(labels[i].name, false) || strncmp(labels[i].name, "__", 2) == 0 ||
+            strcmp(labels[i].name, "le") == 0)
+            return "the name of a label is not allowed";
+        for (uint32_t j = 0; j < i; j++) {
+            if (strcmp(labels[i].name, labels[j].name) == 0)
+                return "a label is given twice";
+        }
+        bytes += strlen(labels[i].name) + 2 * strlen(labels[i].value) + LABEL_ROOM;
+    }
+    return bytes < LABELS_LIMIT_BYTES ? NULL : "the labels are too long";
+}
+
+const char *metrics_refuse(struct metrics *metrics, enum metric_kind kind, const char *name,
+                           const char *help, const struct metric_label *labels,
+                           uint32_t label_count)
+{
+    const char *why = is_name(name, true) ? refuse_labels(labels, label_count)
+                                          : "the name is not one of a metric";
+    if (why != NULL)
+        return why;
+    pthread_mutex_lock(&metrics->lock);
+    for (size_t i = 0; i < metrics->family_count; i++) {
+        const struct family *family = metrics->families[i];
+        if (strcmp(family->name, name) == 0 && family->help != NULL &&
+            (family->kind != kind || strcmp(family->help, help) != 0))
+            why = "the name is taken with another type or help text";
+    }
+    pthread_mutex_unlock(&metrics->lock);
+    return why;
 }
 
 void metrics_buckets(struct metrics *metrics, const char *name, const double *bounds,

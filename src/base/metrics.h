@@ -36,6 +36,11 @@ struct metric *metrics_series(struct metrics *metrics, enum metric_kind kind, co
                               const char *help, const struct metric_label *labels,
                               uint32_t label_count);
 
+/* For names that a program gives: NULL = metrics_series() takes them, else why it would not. */
+const char *metrics_refuse(struct metrics *metrics, enum metric_kind kind, const char *name,
+                           const char *help, const struct metric_label *labels,
+                           uint32_t label_count);
+
 /* A histogram's upper bounds, ascending; call before the first series of that name is made. Default
  * bounds: 0.0005 to 60 seconds, for durations. The bounds are copied. */
 void metrics_buckets(struct metrics *metrics, const char *name, const double *bounds,

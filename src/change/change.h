@@ -84,5 +84,11 @@ const char *change_kind_name(enum change_kind kind); /* "begin", "insert", ... *
 bool change_prefix(const struct change *change, lsn_t final_lsn, struct error *err);
 /* Begin, rows, truncates, Commit: what a transaction consists of, and always in the same number. */
 bool change_is_item(enum change_kind kind);
+/* Whether an INSERT, UPDATE or DELETE has the tuples that it must have, each as wide as the
+ * relation. */
+MUST_CHECK bool change_fits(const struct change *change, const struct relation *relation);
+/* The new row of a change that fits, its unchanged values filled in from what the old one holds. */
+struct tuple change_complete_row(const struct change *change, const struct relation *relation,
+                                 struct arena *arena);
 
 #endif

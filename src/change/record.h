@@ -13,6 +13,12 @@ struct header {
     struct slice value;
 };
 
+/* The change that a record was made of. */
+struct record_origin {
+    uint64_t commit_lsn, ordinal;
+    uint32_t xid;
+};
+
 struct record {
     uint32_t topic;     /* a topic id of kafka/delivery.h */
     int32_t partition;  /* -1 = the partitioner chooses */
@@ -20,6 +26,7 @@ struct record {
     struct slice value; /* data NULL = null value, a tombstone */
     const struct header *headers;
     uint32_t header_count;
+    const struct record_origin *origin; /* NULL = nobody asks; lives as long as the slices */
 };
 
 /* The outbox of one change: sent < count means the producer was full. */

@@ -33,6 +33,13 @@ static const struct {
 };
 
 static const struct {
+    const char *path, *doc;
+} objects[] = {
+#define OBJECT(path, doc) { path, doc },
+#include "config/resource.def"
+};
+
+static const struct {
     const char *path, *value;
 } defaults[] = {
 #define DEFAULT(path, value) { path, value },
@@ -520,6 +527,21 @@ static void write_required(const char *path, uint32_t indent, struct buf *out)
         LINE(out, indent, "required: [%s]", buf_text(&names));
 }
 
+/* What Kubernetes knows, not we. */
+static void write_objects(const char *section, uint32_t indent, struct buf *out)
+{
+    for (size_t i = 0; i < COUNT_OF(objects); i++) {
+        const char *name = name_of(objects[i].path);
+        size_t size = (size_t)(name - objects[i].path) - 1;
+        if (!slice_is((struct slice){ objects[i].path, size }, section))
+            continue;
+        LINE(out, indent, "%s:", name);
+        write_text(indent + 2, "description", objects[i].doc, out);
+        LINE(out, indent + 2, "type: object");
+        LINE(out, indent + 2, "x-kubernetes-preserve-unknown-fields: true");
+    }
+}
+
 static void write_sections(const char *of, uint32_t indent, struct buf *out);
 
 static void write_section(const struct config_section *section, uint32_t indent, struct buf *out)
@@ -534,6 +556,7 @@ static void write_section(const struct config_section *section, uint32_t indent,
     for (uint32_t i = 0; i < count; i++)
         if (is_of(&options[i], section->path))
             write_option(&options[i], indent + 4, out);
+    write_objects(section->path, indent + 4, out);
     write_sections(section->path, indent + 4, out);
     write_rules(indent + 2, section->path, out);
 }

@@ -11,6 +11,7 @@
 #include "connector/connector_rest.h"
 #include "connector/connector_standby.h"
 #include "connector/handler_builtin.h"
+#include "connector/handler_callback.h"
 #include "connector/profiles.h"
 #include "connector/slot_only.h"
 #include "kafka/delivery_plain.h"
@@ -257,6 +258,55 @@ static void *run(void *self)
 
 /* Making and releasing. */
 
+static bool make_plugin(struct connector *connector, struct error *err)
+{
+    const char *path = connector->with.config->handler_path;
+    if (path == NULL)
+        return true;
+    if (connector->program.handle != NULL)
+        return error_set(err, ERROR_CONFIG, "two_handlers",
+                         "handler.path: the program has a handler of its own");
+    if (!handler_plugin_load(path, &connector->plugin, err) ||
+        !handler_plugin_open(connector->plugin, &connector->host, err))
+        return false;
+    const struct pqcdc_plugin *functions = handler_plugin_functions(connector->plugin);
+    connector->program.handle = functions->handle;
+    connector->program.handle_self = handler_plugin_self(connector->plugin);
+    if (functions->respond != NULL && connector->program.respond != NULL)
+        return error_set(err, ERROR_CONFIG, "two_handlers",
+                         "handler.path: it has a responder, and so has the program");
+    if (functions->respond != NULL) {
+        connector->program.respond = functions->respond;
+        connector->program.respond_self = handler_plugin_self(connector->plugin);
+    }
+    log_info(connector->with.log, "handler loaded", LOG_STR("path", path),
+             LOG_STR("name", functions->name));
+    return true;
+}
+
+/* What a program or a plug-in brings; who asks what became of records is told by the producer. */
+static bool make_program(struct connector *connector, struct error *err)
+{
+    connector->program = connector->with.program;
+    if (!handler_host_init(&connector->host, connector->with.config, connector->with.log,
+                           connector->metrics, err) ||
+        !make_plugin(connector, err))
+        return false;
+    if (connector->program.respond == NULL)
+        return true;
+    connector->response = (struct handler_response){
+        .respond = connector->program.respond,
+        .respond_self = connector->program.respond_self,
+        .slow = { .clock = connector->clock,
+                  .log = connector->with.log,
+                  .status = &connector->status,
+                  .what = "responder" },
+    };
+    connector->settings->producer.respond = handler_response_tell;
+    connector->settings->producer.respond_self = &connector->response;
+    return true;
+}
+
 static bool make_delivery(struct connector *connector, struct error *err)
 {
     switch (connector->with.sink) {
@@ -356,9 +406,20 @@ static void make_handler(struct connector *connector)
         .status = &connector->status,
         .log = connector->with.log,
     });
-    if (connector->with.wrap != NULL)
-        connector->handler = connector->with.wrap(connector->with.wrap_self, connector->handler,
-                                                  connector->delivery);
+    const struct connector_program *program = &connector->program;
+    if (program->handle == NULL && program->respond == NULL)
+        return;
+    connector->handler = handler_callback_new(&(struct handler_callback_options){
+        .handle = program->handle,
+        .handle_self = program->handle_self,
+        .answered = program->respond != NULL,
+        .max_record_bytes = settings->encoding.max_record_bytes,
+        .builtin = connector->handler,
+        .delivery = connector->delivery,
+        .status = &connector->status,
+        .log = connector->with.log,
+        .clock = connector->clock,
+    });
 }
 
 static void make_pipeline(struct connector *connector)
@@ -400,7 +461,8 @@ bool connector_new(const struct connector_options *options, struct connector **o
     connector->setbacks = setbacks_init(CONNECTOR_RETRY_FIRST_MS, CONNECTOR_RETRY_MAX_MS, seed);
     connector->halt = backoff_init(CONNECTOR_HALT_FIRST_MS, CONNECTOR_HALT_MAX_MS, seed + 1);
     if (!settings_new(options->config, &connector->settings, err) ||
-        !make_delivery(connector, err) || !add_metadata_topics(connector, err))
+        !make_program(connector, err) || !make_delivery(connector, err) ||
+        !add_metadata_topics(connector, err))
         return false;
     if (options->instance != NULL)
         settings_set_instance(connector->settings, options->instance);
@@ -437,6 +499,8 @@ static bool start_http(struct connector *connector, struct error *err)
     uint32_t own_count = 0, profile_count = 0;
     const struct http_route *own = endpoints_routes(connector->endpoints, &own_count);
     const struct http_route *profiles = profiles_routes(&profile_count);
+    if (config->cdc_metric_port == 0)
+        return true;
     if (!config->cdc_debug_mode)
         profile_count = 0;
     uint32_t more_count = connector->with.route_count, count = 0;
@@ -509,6 +573,9 @@ void connector_free(struct connector *connector)
         ack_tracker_free(connector->tracker);
     if (connector->loop != NULL)
         loop_free(connector->loop);
+    handler_plugin_free(connector->plugin);
+    handler_response_done(&connector->response);
+    handler_host_done(&connector->host);
     settings_free(connector->settings);
     metrics_free(connector->metrics);
     status_done(&connector->status);
@@ -522,9 +589,14 @@ struct status *connector_status(struct connector *connector)
     return &connector->status;
 }
 
+struct pqcdc_host *connector_host(struct connector *connector)
+{
+    return &connector->host;
+}
+
 uint16_t connector_port(const struct connector *connector)
 {
-    return http_server_port(connector->http);
+    return connector->http != NULL ? http_server_port(connector->http) : 0;
 }
 
 int64_t connector_alive_age_ms(const struct connector *connector)

@@ -21,12 +21,17 @@
 #include "connector/status.h"
 #include "http/http_server.h"
 #include "kafka/delivery.h"
+#include "pqcdc/pqcdc.h"
 
 enum connector_sink { CONNECTOR_SINK_KAFKA, CONNECTOR_SINK_NULL, CONNECTOR_SINK_STDOUT };
 
-/* Makes a handler of its own around the built-in one (which it owns from then on). */
-typedef struct handler connector_wrap_fn(void *self, struct handler builtin,
-                                         struct delivery *delivery);
+/* What a program brings of its own; all NULL: nothing. */
+struct connector_program {
+    pqcdc_handler *handle; /* excludes handler.path */
+    void *handle_self;
+    pqcdc_responder *respond;
+    void *respond_self;
+};
 
 struct connector_options {
     const struct config *config; /* must outlive the connector, as all below */
@@ -35,8 +40,7 @@ struct connector_options {
     const struct gate *gate;   /* NULL: the slot alone decides */
     const struct clock *clock; /* NULL: the system's */
     const char *instance;      /* a UUID by which the slot's holder is known; NULL: a new one */
-    connector_wrap_fn *wrap;   /* NULL: the built-in handler */
-    void *wrap_self;
+    struct connector_program program;
     const struct http_route *routes; /* served beside its own */
     uint32_t route_count;
 };
@@ -46,7 +50,8 @@ struct connector;
 /* How often a standby looks at the slot; leased: a Lease decides beside it. */
 int64_t connector_look_interval_ms(const struct config *config, bool leased);
 
-/* Errors are ERROR_CONFIG: what the configuration asks for cannot be. Connects to nothing yet. */
+/* Errors are ERROR_CONFIG: what the configuration asks for cannot be. Connects to nothing yet, but
+ * loads and opens the plug-in of handler.path. */
 MUST_CHECK bool connector_new(const struct connector_options *options,
                               struct connector **out_connector, struct error *err);
 /* Opens the HTTP port and starts the thread. */
@@ -62,7 +67,8 @@ void connector_free(struct connector *connector); /* after join, or before start
 CLEANUP_POINTER(struct connector, connector_free)
 
 struct status *connector_status(struct connector *connector);
-uint16_t connector_port(const struct connector *connector);        /* of HTTP */
+struct pqcdc_host *connector_host(struct connector *connector);
+uint16_t connector_port(const struct connector *connector);        /* of HTTP; 0 = none */
 int64_t connector_alive_age_ms(const struct connector *connector); /* since the loop's last turn */
 /* What keeps it from being ready, or false: it streams, or is a healthy standby. */
 bool connector_unready(struct connector *connector, struct error *out_reason);

@@ -8,6 +8,9 @@
 #include "connector/connector.h"
 #include "connector/endpoints.h"
 #include "connector/gate_teller.h"
+#include "connector/handler_host.h"
+#include "connector/handler_plugin.h"
+#include "connector/handler_response.h"
 #include "connector/pipeline.h"
 #include "connector/session.h"
 #include "connector/setbacks.h"
@@ -34,6 +37,10 @@ struct connector {
     struct ack_tracker *tracker;
     struct watcher *watcher;
     struct handler handler;
+    struct pqcdc_host host;
+    struct handler_plugin *plugin; /* NULL: none */
+    struct connector_program program;
+    struct handler_response response;
     struct pipeline *pipeline;
 
     struct wal_stream *stream; /* while streaming */

@@ -14,6 +14,8 @@ static void table_free(void *attachment)
     struct handler_builtin_table *table = attachment;
     if (table == NULL)
         return;
+    if (table->guest != NULL)
+        table->guest_free(table->guest);
     table_plan_free(table->plan);
     memory_free(table->topic);
     memory_free(table);
@@ -22,6 +24,14 @@ static void table_free(void *attachment)
 const struct handler_builtin_table *handler_builtin_table(const struct relation *relation)
 {
     return relation->attachment;
+}
+
+void handler_builtin_keep(struct relation *relation, void *guest, void (*guest_free)(void *))
+{
+    struct handler_builtin_table *table = relation->attachment;
+    CHECK(table->guest == NULL);
+    table->guest = guest;
+    table->guest_free = guest_free;
 }
 
 /* Which columns are the key: configured, flagged by the identity, or the primary key (asked). */

@@ -42,8 +42,12 @@ struct handler_builtin_table {
     struct table_plan *plan;
     struct status_table *status;
     char *topic; /* NULL = skipped */
+    void *guest; /* what a handler around this one keeps for the table, freed with it */
+    void (*guest_free)(void *guest);
 };
 /* NULL = not prepared yet. */
 const struct handler_builtin_table *handler_builtin_table(const struct relation *relation);
+/* Once for a relation that is prepared. */
+void handler_builtin_keep(struct relation *relation, void *guest, void (*guest_free)(void *));
 
 #endif

@@ -1,39 +1,31 @@
+/* The functions of pqcdc.h that programs call. */
 #include "pqcdc/pqcdc.h"
 
+#include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "connector/connector.h"
-#include "connector/handler_callback.h"
 #include "connector/settings.h"
 
-enum { PQCDC_READY_POLL_MS = 20, PQCDC_PROBLEM_LIMIT_BYTES = 1024 * 1024 };
+enum {
+    READY_POLL_MS = 20,
+    PROBLEM_LIMIT_BYTES = 1024 * 1024,
+    LOG_FIELDS_MAX = 32,
+    LOG_NUMBER_SIZE = 32,
+};
 
 struct pqcdc_connector {
     struct config *config;
     struct log *log;
     struct connector *connector;
-    pqcdc_handler *handler;
-    void *handler_self;
-    bool started;
+    pqcdc_logger *logger;
+    void *logger_self;
+    bool running;
 };
-
-const char *pqcdc_version(void)
-{
-    return PQCDC_VERSION;
-}
-
-bool pqcdc_emit(struct pqcdc_emitter *emitter, const struct pqcdc_record *record)
-{
-    return handler_callback_emit(emitter, record);
-}
-
-bool pqcdc_emit_default(struct pqcdc_emitter *emitter)
-{
-    return handler_callback_emit_default(emitter);
-}
 
 /* As much as fits, always with a NUL. */
 static void hand_out(struct buf *text, char *problem, size_t problem_size)
@@ -47,12 +39,61 @@ static void hand_out(struct buf *text, char *problem, size_t problem_size)
 
 static void say(char *problem, size_t problem_size, const struct error *err)
 {
-    AUTO(struct buf, buf_done) text = buf_init(PQCDC_PROBLEM_LIMIT_BYTES);
+    AUTO(struct buf, buf_done) text = buf_init(PROBLEM_LIMIT_BYTES);
     buf_append_text(&text, err->text);
     if (err->advice[0] != '\0')
         buf_append_format(&text, "; what to do: %s", err->advice);
     hand_out(&text, problem, problem_size);
 }
+
+/* The program's logger. */
+
+static struct pqcdc_field field_of(const struct log_field *field, char number[LOG_NUMBER_SIZE])
+{
+    struct pqcdc_field made = { field->key, number, PQCDC_FIELD_NUMBER };
+    switch (field->type) {
+    case LOG_INTEGER:
+        (void)snprintf(number, LOG_NUMBER_SIZE, "%" PRId64, field->value.integer);
+        break;
+    case LOG_UNSIGNED:
+        (void)snprintf(number, LOG_NUMBER_SIZE, "%" PRIu64, field->value.unsigned_integer);
+        break;
+    case LOG_REAL: {
+        AUTO(struct buf, buf_done) text = buf_init(LOG_NUMBER_SIZE);
+        buf_append_real(&text, field->value.real);
+        (void)snprintf(number, LOG_NUMBER_SIZE, "%s", buf_text(&text));
+        break;
+    }
+    case LOG_BOOLEAN:
+        made.text = field->value.boolean ? "true" : "false";
+        made.kind = PQCDC_FIELD_BOOL;
+        break;
+    case LOG_STRING:
+    case LOG_END:
+        made.text = field->value.string;
+        made.kind = PQCDC_FIELD_TEXT;
+        break;
+    }
+    return made;
+}
+
+static void log_to_program(void *self, enum log_level level, const char *message,
+                           const struct log_field *fields)
+{
+    static const enum pqcdc_level levels[] = { [LOG_DEBUG] = PQCDC_LEVEL_DEBUG,
+                                               [LOG_INFO] = PQCDC_LEVEL_INFO,
+                                               [LOG_WARN] = PQCDC_LEVEL_WARN,
+                                               [LOG_ERROR] = PQCDC_LEVEL_ERROR };
+    const pqcdc_connector *connector = self;
+    struct pqcdc_field made[LOG_FIELDS_MAX];
+    char numbers[LOG_FIELDS_MAX][LOG_NUMBER_SIZE];
+    size_t count = 0;
+    for (; count < LOG_FIELDS_MAX && fields[count].type != LOG_END; count++)
+        made[count] = field_of(&fields[count], numbers[count]);
+    connector->logger(connector->logger_self, levels[level], message, made, count);
+}
+
+/* Making one. */
 
 static bool load(const struct pqcdc_options *options, struct config **out_config, char *problem,
                  size_t problem_size)
@@ -73,17 +114,26 @@ static bool load(const struct pqcdc_options *options, struct config **out_config
         loaded = false;
     }
     if (!loaded) {
-        AUTO(struct buf, buf_done) text = buf_init(PQCDC_PROBLEM_LIMIT_BYTES);
+        AUTO(struct buf, buf_done) text = buf_init(PROBLEM_LIMIT_BYTES);
         config_problems_write(&problems, &text);
         hand_out(&text, problem, problem_size);
     }
     return loaded;
 }
 
-static struct handler wrap(void *self, struct handler builtin, struct delivery *delivery)
+static bool check_reserved(const struct pqcdc_options *options, char *problem, size_t problem_size)
 {
-    const pqcdc_connector *connector = self;
-    return handler_callback_new(connector->handler, connector->handler_self, builtin, delivery);
+    struct error err = ERROR_INIT;
+    for (size_t i = 0; i < COUNT_OF(options->reserved); i++) {
+        if (options->reserved[i] == NULL)
+            continue;
+        (void)error_set(&err, ERROR_CONFIG, "reserved",
+                        "reserved members of struct pqcdc_options are not zero");
+        (void)error_advise(&err, "fill the struct by designated initialisers");
+        say(problem, problem_size, &err);
+        return false;
+    }
+    return true;
 }
 
 static void release(pqcdc_connector *connector)
@@ -95,22 +145,29 @@ static void release(pqcdc_connector *connector)
     memory_free(connector);
 }
 
-pqcdc_connector *pqcdc_new(const struct pqcdc_options *options, char *problem, size_t problem_size)
+pqcdc_connector *pqcdc_connector_new(const struct pqcdc_options *options, char *problem,
+                                     size_t problem_size)
 {
     struct config *config = NULL;
-    if (!load(options, &config, problem, problem_size))
+    if (!check_reserved(options, problem, problem_size) ||
+        !load(options, &config, problem, problem_size))
         return NULL;
     pqcdc_connector *connector = memory_alloc(sizeof(*connector));
     connector->config = config;
-    connector->log = settings_log(config);
-    connector->handler = options->handler;
-    connector->handler_self = options->handler_self;
+    connector->logger = options->logger;
+    connector->logger_self = options->logger_self;
+    connector->log =
+        settings_log_sink(config, options->logger != NULL ? log_to_program : NULL, connector);
     const struct connector_options with = {
         .config = config,
         .log = connector->log,
         .sink = CONNECTOR_SINK_KAFKA,
-        .wrap = options->handler != NULL ? wrap : NULL,
-        .wrap_self = connector,
+        .program = {
+            .handle = options->handler,
+            .handle_self = options->handler_self,
+            .respond = options->responder,
+            .respond_self = options->responder_self,
+        },
     };
     struct error err = ERROR_INIT;
     if (!connector_new(&with, &connector->connector, &err)) {
@@ -121,16 +178,23 @@ pqcdc_connector *pqcdc_new(const struct pqcdc_options *options, char *problem, s
     return connector;
 }
 
-bool pqcdc_start(pqcdc_connector *connector, char *problem, size_t problem_size)
+struct pqcdc_host *pqcdc_connector_host(pqcdc_connector *connector)
 {
-    struct error err = ERROR_INIT;
-    connector->started = connector_start(connector->connector, &err);
-    if (!connector->started)
-        say(problem, problem_size, &err);
-    return connector->started;
+    return connector_host(connector->connector);
 }
 
-bool pqcdc_wait_until_ready(pqcdc_connector *connector, int64_t timeout_ms)
+/* Its life. */
+
+bool pqcdc_connector_start(pqcdc_connector *connector, char *problem, size_t problem_size)
+{
+    struct error err = ERROR_INIT;
+    connector->running = connector_start(connector->connector, &err);
+    if (!connector->running)
+        say(problem, problem_size, &err);
+    return connector->running;
+}
+
+bool pqcdc_connector_wait_until_ready(pqcdc_connector *connector, int64_t timeout_ms)
 {
     struct clock clock = clock_system();
     mono_ms_t until = mono_ms_add(clock_now(&clock), timeout_ms);
@@ -139,34 +203,39 @@ bool pqcdc_wait_until_ready(pqcdc_connector *connector, int64_t timeout_ms)
         if (timeout_ms >= 0 && !mono_ms_before(clock_now(&clock), until))
             return false;
         struct pollfd over = { .fd = connector_over_fd(connector->connector), .events = POLLIN };
-        if (poll(&over, 1, PQCDC_READY_POLL_MS) > 0)
+        if (poll(&over, 1, READY_POLL_MS) > 0)
             return false;
     }
     return true;
 }
 
-uint16_t pqcdc_port(const pqcdc_connector *connector)
+uint16_t pqcdc_connector_port(const pqcdc_connector *connector)
 {
     return connector_port(connector->connector);
 }
 
-void pqcdc_stop(pqcdc_connector *connector)
+void pqcdc_connector_stop(pqcdc_connector *connector)
 {
     connector_stop(connector->connector);
 }
 
-bool pqcdc_close(pqcdc_connector *connector, char *problem, size_t problem_size)
+bool pqcdc_connector_close(pqcdc_connector *connector, char *problem, size_t problem_size)
+{
+    struct error err = ERROR_INIT;
+    if (!connector->running)
+        return true;
+    connector->running = false;
+    connector_stop(connector->connector);
+    if (connector_join(connector->connector, &err))
+        return true;
+    say(problem, problem_size, &err);
+    return false;
+}
+
+void pqcdc_connector_free(pqcdc_connector *connector)
 {
     if (connector == NULL)
-        return true;
-    struct error err = ERROR_INIT;
-    bool fine = true;
-    if (connector->started) {
-        connector_stop(connector->connector);
-        fine = connector_join(connector->connector, &err);
-    }
-    if (!fine)
-        say(problem, problem_size, &err);
+        return;
+    (void)pqcdc_connector_close(connector, NULL, 0);
     release(connector);
-    return fine;
 }

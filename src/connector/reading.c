@@ -76,6 +76,7 @@ void reading_take(const struct endpoints_options *from, struct reading *now)
         .blocked = atomic_load(&status->blocked),
         .transactions_unconfirmed = atomic_load(&status->transactions_unconfirmed),
         .skipped_changes = atomic_load(&status->skipped_changes),
+        .handler_slow = atomic_load(&status->handler_slow),
         .received_bytes = atomic_load(&status->received_bytes),
         .publication_changes = watcher_publication_changes(from->watcher),
         .stream_starts = atomic_load(&status->stream_starts),

@@ -13,7 +13,8 @@ struct reading {
     bool postgres_up, slot_active;
     uint32_t brokers_up, blocked, transactions_unconfirmed;
     uint64_t changes[CHANGE_KIND_COUNT];
-    uint64_t skipped_changes, received_bytes, stream_starts, failures, publication_changes;
+    uint64_t skipped_changes, handler_slow, received_bytes, stream_starts, failures,
+        publication_changes;
     uint64_t heartbeats, heartbeat_failures;
     uint64_t records_sent, records_acked, records_refused, bytes_sent;
     uint64_t in_flight_records, in_flight_bytes;

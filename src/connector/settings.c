@@ -307,12 +307,19 @@ void settings_free(struct settings *settings)
     memory_free(settings);
 }
 
-struct log *settings_log(const struct config *config)
+struct log *settings_log_sink(const struct config *config, log_sink_fn *sink, void *sink_self)
 {
     return log_new(&(struct log_options){
         .fd = STDERR_FILENO,
         .level = (enum log_level)config->cdc_logger_log_level,
         .format = config->cdc_logger_format == CONFIG_LOG_FORMAT_TEXT ? LOG_TEXT : LOG_JSON,
         .clock = clock_system(),
+        .sink = sink,
+        .sink_self = sink_self,
     });
+}
+
+struct log *settings_log(const struct config *config)
+{
+    return settings_log_sink(config, NULL, NULL);
 }

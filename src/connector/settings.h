@@ -58,5 +58,7 @@ CLEANUP_POINTER(struct settings, settings_free)
 /* A log to standard error with the configuration's level and format, which need not outlive it;
  * log_free() it. */
 struct log *settings_log(const struct config *config);
+/* One with the configuration's level that hands its events to `sink`. */
+struct log *settings_log_sink(const struct config *config, log_sink_fn *sink, void *sink_self);
 
 #endif

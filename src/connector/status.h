@@ -49,6 +49,7 @@ struct status {
 
     _Atomic uint64_t changes[CHANGE_KIND_COUNT];
     _Atomic uint64_t skipped_changes; /* rows of tables without a topic */
+    _Atomic uint64_t handler_slow;    /* calls of a program's handler that took too long */
     _Atomic uint64_t received_bytes;
     _Atomic uint64_t stream_starts;
     _Atomic uint64_t failures; /* streams or attempts that ended with an error */

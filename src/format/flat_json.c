@@ -148,34 +148,13 @@ static bool identity_holds_key(const struct job *job, enum old_tuple old_kind)
     return error_prefix(job->err, "transaction at LSN %s", lsn_text(job->txn->final_lsn).text);
 }
 
-/* The new row with its unchanged values filled in. A key-only tuple says null for every column
- * outside the identity, which is no value. */
-static struct tuple complete_row(const struct job *job, const struct change *change)
-{
-    const struct tuple *new = &change->as.row.new;
-    const struct tuple *old = &change->as.row.old;
-    enum old_tuple old_kind = change->as.row.old_kind;
-    struct value *values = NULL;
-    for (uint16_t i = 0; i < new->count &&old_kind != OLD_NONE; i++) {
-        bool known = old_kind == OLD_FULL || job->plan->relation->columns[i].identity;
-        if (new->values[i].kind != VALUE_UNCHANGED || !known)
-            continue;
-        if (values == NULL) {
-            values = arena_array(job->list->arena, new->count, sizeof(*values));
-            memcpy(values, new->values, new->count * sizeof(*values));
-        }
-        values[i] = old->values[i];
-    }
-    return (struct tuple){ values != NULL ? values : new->values, new->count };
-}
-
 static bool encode_update(const struct job *job, const struct change *change)
 {
     enum old_tuple old_kind = change->as.row.old_kind;
     const struct tuple *old = &change->as.row.old;
     if (!identity_holds_key(job, old_kind))
         return false;
-    struct tuple row = complete_row(job, change);
+    struct tuple row = change_complete_row(change, job->plan->relation, job->list->arena);
     if (old_kind == OLD_NONE || !key_changed(job->plan, old, &row))
         return emit_new(job, op_update, &row);
     return emit_delete(job, old_kind, old) && emit_new(job, op_insert, &row);
@@ -193,20 +172,15 @@ static void encode_truncate(const struct job *job)
         add_record(job, op_truncate, SLICE_NULL, SLICE_TEXT("{\"operation\":\"TRUNCATE\"}"));
 }
 
-/* Which tuples a change must have, each as wide as the relation. */
 static bool check_width(const struct job *job, const struct change *change)
 {
-    uint16_t width = job->plan->relation->column_count;
-    bool new_fits = change->kind == CHANGE_DELETE || change->as.row.new.count == width;
-    bool has_old = change->kind != CHANGE_INSERT && change->as.row.old_kind != OLD_NONE;
-    bool old_fits = has_old ? change->as.row.old.count == width : change->kind != CHANGE_DELETE;
-    if (new_fits && old_fits)
+    if (change_fits(change, job->plan->relation))
         return true;
     return error_set(job->err, ERROR_HALT, "row_does_not_fit",
                      "table %.*s, transaction at LSN %s: the row of a change (%s) has not the %u "
                      "columns of its relation",
                      SLICE_ARGS(job->plan->qualified_name), lsn_text(job->txn->final_lsn).text,
-                     change_kind_name(change->kind), (unsigned)width);
+                     change_kind_name(change->kind), (unsigned)job->plan->relation->column_count);
 }
 
 static bool encode_change(const struct job *job, const struct change *change)

@@ -19,7 +19,7 @@ static bool unusable(const char *address, uint16_t port, int error_number, struc
         error_set(err, ERROR_CONFIG, "port_taken", "cannot listen on port %u of %s: %s", port,
                   shown, strerrordesc_np(error_number));
         return error_advise(err, "Another process listens there: stop it, or set another port with "
-                                 "cdc.metric.port (0 = any free one).");
+                                 "cdc.metric.port.");
     }
     error_set(err, ERROR_CONFIG, "address_unusable", "cannot listen on port %u of %s: %s", port,
               shown, strerrordesc_np(error_number));

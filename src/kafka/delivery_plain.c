@@ -14,6 +14,7 @@
 #include "kafka/notices.h"
 #include "kafka/partitioner.h"
 #include "kafka/producer.h"
+#include "kafka/responses.h"
 
 enum {
     FREE_WAIT_MS = 2000, /* for producers that are still being destroyed */
@@ -47,6 +48,7 @@ struct delivery_plain {
     bool cut_waits;
     uint64_t cut;
     struct notices notices;
+    struct responses responses;
     struct error error; /* of the last event */
 };
 
@@ -71,6 +73,7 @@ static bool make_producer(struct delivery_plain *plain, struct producer **out_pr
         .partitioner = plain->partitioner,
         .batch_bytes = plain->batch_bytes,
         .wake_fd = plain->wake_fd,
+        .tagged = plain->responses.tell != NULL,
     };
     if (!producer_options_read_files(&plain->options, plain->conf, err) ||
         !producer_new(&setup, &producer, err))
@@ -162,6 +165,8 @@ static enum delivery_send refuse_to_send(struct delivery_plain *plain, const str
                   plain->message_max_bytes, err);
     else
         kafka_error_set(err, code, "kafka: topic \"%s\"", topic);
+    if (plain->responses.tell != NULL && err->class == ERROR_HALT)
+        responses_refused(&plain->responses, record, topic, err);
     return DELIVERY_FAILED;
 }
 
@@ -261,6 +266,15 @@ static bool on_fatal(struct delivery_plain *plain, struct delivery_event *out_ev
     return false;
 }
 
+static void respond(struct delivery_plain *plain, const rd_kafka_message_t *message,
+                    const struct error *err)
+{
+    if (UNLIKELY(plain->responses.tell != NULL))
+        responses_tell(&plain->responses, message,
+                       topic_table_name(&plain->delivery.topics, producer_message_topic(message)),
+                       producer_origin(plain->producer, message), err);
+}
+
 static bool on_failed_report(struct delivery_plain *plain, const rd_kafka_message_t *message,
                              struct delivery_event *out_event)
 {
@@ -272,22 +286,23 @@ static bool on_failed_report(struct delivery_plain *plain, const rd_kafka_messag
         return true;
     uint32_t topic = producer_message_topic(message);
     describe_refusal(plain, message, topic_table_name(&plain->delivery.topics, topic));
+    if (plain->error.class == ERROR_HALT || plain->error.class == ERROR_CONFIG)
+        respond(plain, message, &plain->error); /* else it comes again */
     delivery_count_refused(&plain->delivery);
     topic_table_count_refused(&plain->delivery.topics, topic);
     plain->refused = true;
     *out_event = (struct delivery_event){
         .kind = DELIVERY_REFUSED,
-        .ticket = producer_ticket(message),
+        .ticket = producer_ticket(plain->producer, message),
         .topic = topic,
         .err = &plain->error,
     };
     return true;
 }
 
-static bool on_report(struct delivery_plain *plain, const rd_kafka_message_t *message,
-                      struct delivery_event *out_event)
+static bool on_live_report(struct delivery_plain *plain, const rd_kafka_message_t *message,
+                           struct delivery_event *out_event)
 {
-    producer_reported(plain->producer, message);
     if (UNLIKELY(plain->health == HEALTH_ABANDONED))
         return false;
     delivery_count_settled(&plain->delivery, DELIVERY_RECORD_COST + message->len +
@@ -297,11 +312,20 @@ static bool on_report(struct delivery_plain *plain, const rd_kafka_message_t *me
         return on_failed_report(plain, message, out_event);
     delivery_count_acked(&plain->delivery, plain->event_unix_us);
     topic_table_count_acked(&plain->delivery.topics, producer_message_topic(message));
+    respond(plain, message, NULL);
     *out_event = (struct delivery_event){
         .kind = DELIVERY_ACKED,
-        .ticket = producer_ticket(message),
+        .ticket = producer_ticket(plain->producer, message),
     };
     return true;
+}
+
+static bool on_report(struct delivery_plain *plain, const rd_kafka_message_t *message,
+                      struct delivery_event *out_event)
+{
+    bool came = on_live_report(plain, message, out_event);
+    producer_reported(plain->producer, message);
+    return came;
 }
 
 static mono_ms_t now(void)
@@ -457,6 +481,7 @@ static void plain_free(struct delivery *delivery)
     struct delivery_plain *plain = self_of(delivery);
     bury_producer(plain);
     janitor_free(plain->janitor, FREE_WAIT_MS);
+    responses_done(&plain->responses);
     topic_table_done(&delivery->topics);
     if (plain->wake_fd >= 0)
         close(plain->wake_fd);
@@ -499,6 +524,8 @@ bool delivery_plain_new(const struct producer_options *options, struct delivery 
     delivery->ops = &plain_ops;
     plain->conf = conf;
     plain->options = *options;
+    plain->responses =
+        (struct responses){ .tell = options->respond, .self = options->respond_self };
     plain->partitioner = partitioner_find(options->balancer);
     plain->message_max_bytes = producer_options_message_max_bytes(conf);
     plain->batch_bytes = batch_bytes_of(conf);

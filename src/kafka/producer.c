@@ -10,6 +10,7 @@
 #include "kafka/delivery.h"
 #include "kafka/first_acks.h"
 #include "kafka/kafka_error.h"
+#include "kafka/producer_tags.h"
 #include "kafka/wire_watch.h"
 
 _Static_assert(sizeof(uintptr_t) >= sizeof(uint64_t), "a ticket travels in a pointer");
@@ -31,6 +32,8 @@ struct producer {
     struct producer_topic **topics;
     uint32_t topic_count, topic_capacity;
     uint64_t unreported;
+    bool tagged;
+    struct producer_tags tags;
 };
 
 /* The record that this thread is producing. */
@@ -114,6 +117,7 @@ bool producer_new(const struct producer_setup *setup, struct producer **out_prod
     AUTO(struct producer *, producer_free_p) producer = memory_alloc(sizeof *producer);
     AUTO(rd_kafka_conf_t *, rd_kafka_conf_destroy_p) conf = rd_kafka_conf_dup(setup->conf);
     producer->partitioner = setup->partitioner;
+    producer->tagged = setup->tagged;
     producer->watch = wire_watch_new(setup->wake_fd, !conf_is(conf, "acks", "0"));
     if (!prepare_conf(producer, conf, setup->batch_bytes, err) ||
         !start(producer, TAKE(conf), setup->wake_fd, err))
@@ -168,6 +172,7 @@ void producer_free(struct producer *producer)
     }
     memory_free(producer->topics);
     wire_watch_free(producer->watch);
+    producer_tags_done(&producer->tags);
     memory_free(producer);
 }
 
@@ -263,21 +268,41 @@ static rd_kafka_resp_err_t send_with_headers(rd_kafka_t *handle, rd_kafka_topic_
     return code;
 }
 
+/* What librdkafka carries for us: the ticket, or a tag that holds it. */
+
+static void *opaque_of(struct producer *producer, const struct record *record, ticket_t ticket)
+{
+    if (LIKELY(!producer->tagged))
+        return (void *)(uintptr_t)ticket.value;
+    struct producer_tag *tag = producer_tags_take(&producer->tags);
+    tag->ticket = ticket;
+    tag->origin = record->origin != NULL ? *record->origin : (struct record_origin){ 0 };
+    return tag;
+}
+
+static void opaque_done(struct producer *producer, void *opaque)
+{
+    if (UNLIKELY(producer->tagged))
+        producer_tags_give(&producer->tags, opaque);
+}
+
 rd_kafka_resp_err_t producer_send(struct producer *producer, const struct record *record,
                                   ticket_t ticket)
 {
     CHECK(record->topic < producer->topic_count);
     struct producer_topic *topic = producer->topics[record->topic];
-    void *opaque = (void *)(uintptr_t)ticket.value;
     if (UNLIKELY(first_acks_hold(&topic->first_acks, record->partition)))
         return RD_KAFKA_RESP_ERR__QUEUE_FULL;
     partitioner_state_weigh(&topic->partitioning, record->key.size + record->value.size);
     producing = (struct producing){ .topic = topic, .partition = record->partition };
+    void *opaque = opaque_of(producer, record, ticket);
     rd_kafka_resp_err_t code =
         record->header_count == 0
             ? send_bare(topic->handle, record, opaque)
             : send_with_headers(producer->handle, topic->handle, record, opaque);
     producing.topic = NULL;
+    if (UNLIKELY(code != RD_KAFKA_RESP_ERR_NO_ERROR))
+        opaque_done(producer, opaque);
     if (UNLIKELY(producing.held))
         return RD_KAFKA_RESP_ERR__QUEUE_FULL;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -292,9 +317,17 @@ rd_kafka_event_t *producer_event(struct producer *producer)
     return rd_kafka_queue_poll(producer->queue, 0);
 }
 
-ticket_t producer_ticket(const rd_kafka_message_t *message)
+ticket_t producer_ticket(const struct producer *producer, const rd_kafka_message_t *message)
 {
-    return (ticket_t){ (uintptr_t)message->_private };
+    if (LIKELY(!producer->tagged))
+        return (ticket_t){ (uintptr_t)message->_private };
+    return ((const struct producer_tag *)message->_private)->ticket;
+}
+
+const struct record_origin *producer_origin(const struct producer *producer,
+                                            const rd_kafka_message_t *message)
+{
+    return producer->tagged ? &((const struct producer_tag *)message->_private)->origin : NULL;
 }
 
 uint32_t producer_message_topic(const rd_kafka_message_t *message)
@@ -324,6 +357,7 @@ void producer_reported(struct producer *producer, const rd_kafka_message_t *mess
     struct producer_topic *topic = rd_kafka_topic_opaque(message->rkt);
     CHECK(producer->unreported > 0);
     producer->unreported--;
+    opaque_done(producer, message->_private);
     first_acks_reported(&topic->first_acks, message->partition,
                         message->err == RD_KAFKA_RESP_ERR_NO_ERROR);
 }

@@ -24,6 +24,7 @@ struct producer_setup {
     const struct partitioner *partitioner;
     int64_t batch_bytes; /* batch.size */
     int wake_fd;         /* an eventfd, signalled when producer_event() may have something */
+    bool tagged;         /* records carry their origin */
 };
 
 /* Starts connecting; does not wait for a broker. */
@@ -53,8 +54,11 @@ MUST_CHECK rd_kafka_resp_err_t producer_send(struct producer *producer, const st
 /* The next event of the queue (rd_kafka_event_destroy() it), or NULL. */
 rd_kafka_event_t *producer_event(struct producer *producer);
 
-/* Of a message of a delivery report. Call producer_reported() once for each. */
-ticket_t producer_ticket(const rd_kafka_message_t *message);
+/* Of a message of a delivery report. Call producer_reported() once for each, last. */
+ticket_t producer_ticket(const struct producer *producer, const rd_kafka_message_t *message);
+/* NULL unless tagged; good until producer_reported(). */
+const struct record_origin *producer_origin(const struct producer *producer,
+                                            const rd_kafka_message_t *message);
 uint32_t producer_message_topic(const rd_kafka_message_t *message);
 uint64_t producer_message_header_cost(const rd_kafka_message_t *message);
 void producer_reported(struct producer *producer, const rd_kafka_message_t *message);

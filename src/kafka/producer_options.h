@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "kafka/response.h"
 
 struct producer_property {
     const char *name;
@@ -43,6 +44,8 @@ struct producer_options {
     const char *scram_username;     /* NULL = none, as the two below */
     const char *scram_password;
     const char *scram_password_file; /* wins */
+    response_fn *respond; /* told what becomes of each record; NULL: nobody asks */
+    void *respond_self;
 };
 
 /* A configuration ready for rd_kafka_new(): the caller owns it. Errors are ERROR_CONFIG, name the

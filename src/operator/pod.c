@@ -78,6 +78,8 @@ static json_t *mounts(const struct resource *resource, const struct rendering *r
     objects_append(ours, mount("tmp", "/tmp", false));
     if (json_array_size(rendering->sources) > 0)
         objects_append(ours, mount("credentials", RENDERING_SECRETS, true));
+    if (rendering->handler != NULL)
+        objects_append(ours, mount(RENDERING_HANDLER_VOLUME, RENDERING_HANDLER, true));
     return extended(ours, resource, "volumeMounts");
 }
 
@@ -188,6 +190,8 @@ static json_t *volumes(const struct resource *resource, const struct rendering *
     if (json_array_size(rendering->sources) > 0)
         objects_append(ours, objects_pack("{s:s, s:{s:i, s:O}}", "name", "credentials", "projected",
                                           "defaultMode", FILE_MODE, "sources", rendering->sources));
+    if (rendering->handler != NULL)
+        objects_append(ours, json_deep_copy(rendering->handler));
     return extended(ours, resource, "volumes");
 }
 
@@ -260,7 +264,11 @@ json_t *pod_drop(const struct resource *resource, const struct operator_settings
                  const struct rendering *rendering)
 {
     json_t *words = command("slot", "drop", "--with-publication");
-    json_t *spec = pod_spec(resource, rendering, container(resource, settings, rendering, words));
+    /* A volume that is not there any more must not keep the slot. */
+    struct rendering without_handler = *rendering;
+    without_handler.handler = NULL;
+    json_t *only = container(resource, settings, &without_handler, words);
+    json_t *spec = pod_spec(resource, &without_handler, only);
     objects_set(spec, "restartPolicy", json_string("Never"));
     objects_set(spec, "automountServiceAccountToken", json_true());
     return objects_pack("{s:o, s:o}", "metadata", pod_metadata(resource, rendering, "drop"), "spec",

@@ -141,7 +141,7 @@ static bool replace_references(struct making *making, json_t *root)
 
 static json_t *copy_sections(const json_t *spec)
 {
-    static const char *const sections[] = { "cdc", "kafka", "format", "election" };
+    static const char *const sections[] = { "cdc", "kafka", "format", "handler", "election" };
     json_t *root = json_object();
     for (size_t i = 0; i < COUNT_OF(sections); i++) {
         json_t *section = json_object_get(spec, sections[i]);
@@ -149,6 +149,23 @@ static json_t *copy_sections(const json_t *spec)
             objects_set(root, sections[i], json_deep_copy(section));
     }
     return root;
+}
+
+/* The volume is the pod's; what it holds has its path there. An absolute path of a resource that
+ * was let through stays what it is. NULL = there is none. */
+static json_t *take_handler(json_t *root)
+{
+    json_t *handler = json_object_get(root, "handler");
+    json_t *volume = json_object_get(handler, "volume");
+    const char *path = kube_object_text(handler, "path", "");
+    volume = json_is_object(volume) ? json_incref(volume) : NULL;
+    (void)json_object_del(handler, "volume");
+    if (volume == NULL)
+        return NULL;
+    if (path[0] != '/' && path[0] != '\0')
+        objects_set(handler, "path", path_of(RENDERING_HANDLER, path));
+    objects_set(volume, "name", json_string(RENDERING_HANDLER_VOLUME));
+    return volume;
 }
 
 static void set_default(json_t *section, const char *name, json_t *value)
@@ -189,11 +206,14 @@ bool rendering_make(const struct resource *resource, const struct operator_setti
 {
     AUTO(json_t *, json_decrefp) root = copy_sections(resource->spec);
     AUTO(json_t *, json_decrefp) sources = json_array();
+    AUTO(json_t *, json_decrefp) handler = take_handler(root);
     struct making making = { .sources = sources, .err = err };
     if (!replace_references(&making, root))
         return false;
     decide(root, resource, settings);
-    *out_rendering = (struct rendering){ .text = write_text(root), .sources = TAKE(sources) };
+    *out_rendering = (struct rendering){ .text = write_text(root),
+                                         .sources = TAKE(sources),
+                                         .handler = TAKE(handler) };
     objects_hash_text(slice_of(out_rendering->text), out_rendering->hash);
     return true;
 }
@@ -202,5 +222,6 @@ void rendering_done(struct rendering *rendering)
 {
     memory_free(rendering->text);
     json_decref(rendering->sources);
+    json_decref(rendering->handler);
     *rendering = (struct rendering){ 0 };
 }

@@ -22,15 +22,17 @@ static void open_one(int which, const char *config_file)
 {
     char problem[4096];
     struct pqcdc_options options = { .config_file = config_file, .ignore_environment = true };
-    connectors[which] = pqcdc_new(&options, problem, sizeof(problem));
-    if (connectors[which] == NULL || !pqcdc_start(connectors[which], problem, sizeof(problem)))
+    connectors[which] = pqcdc_connector_new(&options, problem, sizeof(problem));
+    if (connectors[which] == NULL ||
+        !pqcdc_connector_start(connectors[which], problem, sizeof(problem)))
         fail(problem);
 }
 
 static void close_one(int which)
 {
     char problem[4096];
-    bool fine = pqcdc_close(connectors[which], problem, sizeof(problem));
+    bool fine = pqcdc_connector_close(connectors[which], problem, sizeof(problem));
+    pqcdc_connector_free(connectors[which]);
     connectors[which] = NULL;
     puts(fine ? "closed" : problem);
     fflush(stdout);
@@ -44,7 +46,7 @@ int main(int count, char **words)
     for (int which = 0; which < 2; which++)
         open_one(which, words[1 + which]);
     for (int which = 0; which < 2; which++)
-        if (!pqcdc_wait_until_ready(connectors[which], READY_LIMIT_MS))
+        if (!pqcdc_connector_wait_until_ready(connectors[which], READY_LIMIT_MS))
             fail("one is not ready");
     puts("ready");
     fflush(stdout);

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 
@@ -32,42 +33,58 @@ def build(program):
     return program.parent.parent
 
 
+USERS = "create table users (id serial primary key, name text not null, created_on timestamptz)"
+
+
+@contextmanager
+def running(build, config_file, log):
+    """handler-flat, once it is ready; it must end well."""
+    example = subprocess.Popen(
+        [build / "bin/handler-flat", config_file], stdout=subprocess.PIPE, stderr=log.open("wb"), text=True
+    )
+    try:
+        assert example.stdout.readline() == "ready\n", log.read_text()
+        yield example
+        example.send_signal(signal.SIGTERM)
+        assert example.wait(30) == 0, log.read_text()
+    finally:
+        if example.poll() is None:
+            example.kill()
+
+
 @pytest.mark.sanitize("address")
-def test_example_handler(scenario, build):
-    long_id = "x" * 400
-    scenario.execute("create table users (id text primary key, name text)")
+def test_the_readme_program_writes_what_the_ancestor_wrote(scenario, build):
+    """Byte for byte: the row as it is after INSERT and UPDATE, and as it was before DELETE."""
+    scenario.transaction(USERS, "alter table users replica identity full")
     worker = scenario.worker()  # writes the configuration, creates publication and slot
     worker.wait_streaming()
     assert worker.terminate() == 0
 
-    example = subprocess.Popen(
-        [build / "bin/example_handler", worker.config_file],
-        stdout=subprocess.PIPE,
-        stderr=(scenario.directory / "example.log").open("wb"),
-        text=True,
-    )
-    try:
-        assert example.stdout.readline() == "ready\n"
+    with running(build, worker.config_file, scenario.directory / "example.log"):
         scenario.transaction(
-            "insert into users values ('1', 'Ada'), ('2', 'Grace')",
-            "update users set name = 'Ada L.' where id = '1'",
-            "delete from users where id = '2'",
-            f"insert into users values ('{long_id}', 'long')",
+            "insert into users (name) values ('Oyleli1'), ('Oyleli2')",
+            "update users set name = 'A \"b\" <ü>', created_on = '2024-05-06 07:08:09.5+00' where id = 1",
+            "delete from users where id = 1",
         )
-        wait_until(lambda: len(scenario.records()) == 5, "five records")
-        example.send_signal(signal.SIGTERM)
-        assert example.wait(30) == 0
-    finally:
-        if example.poll() is None:
-            example.kill()
+        wait_until(lambda: len(scenario.records()) == 4, "four records")
+        counted = worker.metrics()
     records = [(record.key, record.value, record.headers) for record in scenario.records()]
     assert records == [
-        (b"1", b"insert users 1", {"source": b"example"}),
-        (b"2", b"insert users 2", {"source": b"example"}),
-        (b"1", b"update users 1", {"source": b"example"}),
-        (b"2", b'{"id":"2","operation":"DELETE"}', {}),
-        (long_id.encode(), f"insert users {long_id}".encode()[:255], {"source": b"example"}),
+        (b"1", b'{"created_on":null,"id":1,"name":"Oyleli1","operation":"INSERT"}', {}),
+        (b"2", b'{"created_on":null,"id":2,"name":"Oyleli2","operation":"INSERT"}', {}),
+        (
+            b"1",
+            '{"created_on":"2024-05-06T07:08:09.5Z","id":1,"name":"A \\"b\\" <ü>","operation":"UPDATE"}'.encode(),
+            {},
+        ),
+        (
+            b"1",
+            '{"created_on":"2024-05-06T07:08:09.5Z","id":1,"name":"A \\"b\\" <ü>","operation":"DELETE"}'.encode(),
+            {},
+        ),
     ]
+    # The library serves what the worker serves, and the program's own metrics with it.
+    assert (counted["example_delivered_total"], counted["example_refused_total"]) == (4, 0)
     # All of it was confirmed: nothing is left for the next reader.
     assert scenario.slot_row()["active"] is False
 
@@ -76,7 +93,7 @@ def run_example(build, config_file, log, ended_by=None):
     """Its status and what it said; ended_by is sent once its log has a line."""
     with log.open("wb") as err:
         example = subprocess.Popen(
-            [build / "bin/example_handler", config_file], stdout=subprocess.PIPE, stderr=err, text=True
+            [build / "bin/handler-flat", config_file], stdout=subprocess.PIPE, stderr=err, text=True
         )
     try:
         if ended_by is not None:
@@ -132,7 +149,7 @@ def test_installed_files_build_a_program(how, build, tmp_path):
         theirs = subprocess.run(["pkg-config", "--libs", *needed], check=True, capture_output=True, text=True)
         options = [*pkg_config("--cflags-only-I"), library / "libpqcdc.a", *theirs.stdout.split(), "-pthread"]
     # Its limit is shortened: with nobody to connect to it says that it did not get ready.
-    text = (ROOT / "examples/handler.c").read_text()
+    text = (ROOT / "examples/handler-flat.c").read_text()
     assert "READY_LIMIT_MS = 30000" in text
     source = tmp_path / "example.c"
     source.write_text(text.replace("READY_LIMIT_MS = 30000", "READY_LIMIT_MS = 1000"))

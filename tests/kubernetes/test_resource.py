@@ -278,7 +278,7 @@ REFUSED = [
     ({"template.env": [{"name": "POD_NAMESPACE"}]}, "spec.template.env[0].name", "are set by the operator"),
     *(
         ({"template.volumes": [{"name": name}]}, "spec.template.volumes[0].name", "the operator's own volumes")
-        for name in ("config", "tmp", "credentials")
+        for name in ("config", "tmp", "credentials", "pqcdc-handler")
     ),
     *(
         (

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CRD = "crds/connectors.pqcdc.io.yaml"
 CHARTS = ("pqcdc", "pqcdc-connector")
 BEGIN, END = "<!-- values: made by scripts/charts --write -->", "<!-- end of values -->"
-SECTIONS = ("cdc", "kafka", "format", "election")
+SECTIONS = ("cdc", "kafka", "format", "handler", "election")
 
 
 class Mistake(Exception):

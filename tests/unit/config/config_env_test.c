@@ -43,13 +43,13 @@ static void unknown_names_of_ours_are_refused(void **state)
     (void)state;
     fixture_refused(FIXTURE_MINIMAL,
                     FIXTURE_LIST("PQCDC_CDC_PASWORD=hunter2", "PQCDC_KAFKA_X_Y_Z=1",
-                                 "PQCDC_ELECTION_MODUS=1", "PQCDC_HANDLER_PATH=1",
+                                 "PQCDC_ELECTION_MODUS=1", "PQCDC_HANDLER_PAHT=1",
                                  "PQCDC_FORMAT_NAMES=flat", "PQCDC_CDC_=1", "PQCDC_CDC_SLOT={}"),
                     FIXTURE_NONE,
                     "PQCDC_CDC_PASWORD: no such option; did you mean PQCDC_CDC_PASSWORD?\n"
                     "PQCDC_KAFKA_X_Y_Z: no such option\n"
                     "PQCDC_ELECTION_MODUS: no such option; did you mean PQCDC_ELECTION_MODE?\n"
-                    "PQCDC_HANDLER_PATH: no such option\n"
+                    "PQCDC_HANDLER_PAHT: no such option; did you mean PQCDC_HANDLER_PATH?\n"
                     "PQCDC_FORMAT_NAMES: no such option; did you mean PQCDC_FORMAT_NAME?\n"
                     "PQCDC_CDC_: no such option\n"
                     "PQCDC_CDC_SLOT: no such option\n");

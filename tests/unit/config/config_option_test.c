@@ -262,7 +262,7 @@ static void near_misses_find_what_was_meant(void **state)
     char buffer[CONFIG_NAME_SIZE];
     assert_string_equal(config_option_nearest_environment("PQCDC_CDC_PASWORD", buffer),
                         "PQCDC_CDC_PASSWORD");
-    assert_null(config_option_nearest_environment("PQCDC_HANDLER_PATH", buffer));
+    assert_null(config_option_nearest_environment("PQCDC_HANDLER_WHATEVER", buffer));
     assert_string_equal(config_option_nearest_item("cdc.publication.tables[3].colums"),
                         "cdc.publication.tables[].columns");
 }

@@ -143,7 +143,7 @@ static void everything_is_bounded_and_described(void **state)
     for (const struct config_node *section = schema.root->first; section != NULL;
          section = section->next, sections++)
         check_bounds(section, section->key.data);
-    assert_int_equal(sections, 4);
+    assert_int_equal(sections, 5);
 }
 
 static void types_follow_the_kinds(void **state)
@@ -268,6 +268,7 @@ static void each_row_is_about_an_option(void **state)
 #define LIMIT(path, ...)   path,
 #define NUMBER(path, ...)  path,
 #define COUNT(path, ...)   path,
+#define OBJECT(path, ...)  path,
 #define DEFAULT(path, ...) path,
 #define RULE(path, ...)    path,
 #include "config/resource.def"

@@ -1,6 +1,9 @@
 #include "handler_room.h"
 
 #include "connector/handler_callback.h"
+#include "connector/handler_view.h"
+
+static struct clock_manual hand;
 
 /* A program's callback: what it saw of the last message, and what it shall do. */
 struct program {
@@ -8,25 +11,27 @@ struct program {
     bool (*act)(struct program *program, struct pqcdc_emitter *emitter);
     int calls;
     bool answer, emitted; /* what it returns; what the last emit returned */
+    int takes_ms;         /* by the manual clock */
     struct pqcdc_message message;
     char text[512]; /* table, operation and columns of it */
 };
 
-static void write_columns(struct buf *out, const char *title, const struct pqcdc_column *columns,
-                          size_t count)
+static void write_row(struct buf *out, const char *title, const struct pqcdc_table *table,
+                      const struct pqcdc_value *values)
 {
-    static const char *const kinds[] = {
-        [PQCDC_NULL] = "null", [PQCDC_UNCHANGED] = "unchanged", [PQCDC_TEXT] = ""
-    };
+    static const char *const kinds[] = { [PQCDC_ABSENT] = "absent",
+                                         [PQCDC_NULL] = "null",
+                                         [PQCDC_UNCHANGED] = "unchanged",
+                                         [PQCDC_TEXT] = "" };
     buf_append_format(out, " %s", title);
-    for (size_t i = 0; i < count; i++) {
-        const struct pqcdc_column *column = &columns[i];
-        buf_append_format(out, " %.*s:%u=%s", (int)column->name.size, column->name.data,
-                          column->type_oid, kinds[column->kind]);
-        if (column->kind == PQCDC_TEXT)
-            buf_append(out, column->value.data, column->value.size);
+    for (size_t i = 0; values != NULL && i < table->column_count; i++) {
+        const struct pqcdc_column *column = &table->columns[i];
+        buf_append_format(out, " %s%s:%u=%s", column->name.data, column->is_identity ? "!" : "",
+                          column->type_oid, kinds[values[i].kind]);
+        if (values[i].kind == PQCDC_TEXT)
+            buf_append(out, values[i].text.data, values[i].text.size);
         else
-            assert_null(column->value.data);
+            assert_null(values[i].text.data);
     }
 }
 
@@ -39,12 +44,12 @@ static bool call(void *self, const struct pqcdc_message *message, struct pqcdc_e
     program->calls++;
     program->message = *message;
     AUTO(struct buf, buf_done) text = buf_init(sizeof(program->text) - 1);
-    buf_append_format(&text, "%.*s.%.*s %s", (int)message->table_namespace.size,
-                      message->table_namespace.data, (int)message->table_name.size,
-                      message->table_name.data, operations[message->operation]);
-    write_columns(&text, "new", message->new_columns, message->new_count);
-    write_columns(&text, "old", message->old_columns, message->old_count);
+    buf_append_format(&text, "%s.%s %s", message->table->schema.data, message->table->name.data,
+                      operations[message->operation]);
+    write_row(&text, "new", message->table, message->new_values);
+    write_row(&text, "old", message->table, message->old_values);
     (void)snprintf(program->text, sizeof(program->text), "%s", buf_text(&text));
+    hand.mono_ms += program->takes_ms;
     program->emitted = program->act == NULL || program->act(program, emitter);
     return program->answer;
 }
@@ -56,7 +61,18 @@ static void begin(struct room *room, struct program *program,
 {
     room_begin(room, NULL, unmapped);
     *program = (struct program){ .act = act, .answer = true };
-    room->handler = handler_callback_new(call, program, room->handler, room->with.delivery);
+    hand.mono_ms = 1;
+    room->handler = handler_callback_new(&(struct handler_callback_options){
+        .handle = call,
+        .handle_self = program,
+        .answered = true,
+        .max_record_bytes = room->with.encoding.max_record_bytes,
+        .builtin = room->handler,
+        .delivery = room->with.delivery,
+        .status = &room->status,
+        .log = room->with.log,
+        .clock = clock_manual(&hand),
+    });
 }
 
 /* ---- what the program sees ---- */
@@ -68,16 +84,31 @@ static void a_message_says_all_of_an_update(void **state)
     AUTO(struct relation *, relation_free_p) users = room_table(1, "users", 'd');
     begin(room, &program, NULL, TOPIC_ROUTE_FAIL);
     const struct change change =
-        rows_update(OLD_FULL, TUPLE(T("1"), NULL_VALUE, T("big")), TUPLE(T("1"), T(""), UNCHANGED));
+        rows_update(OLD_NONE, TUPLE(T("1")), TUPLE(T("1"), T(""), UNCHANGED));
     assert_int_equal(room_call(room, &room->handler, change, users), EMIT_OK);
-    assert_string_equal(program.text, "public.users update new id:23=1 name:25= note:25=unchanged"
-                                      " old id:23=1 name:25=null note:25=big");
+    assert_string_equal(program.text,
+                        "public.users update new id!:23=1 name:25= note:25=unchanged old");
     assert_int_equal(program.message.event_time_us, 1700000000123456);
     assert_int_equal(program.message.commit_lsn, 0x16B374D848);
     assert_int_equal(program.message.ordinal, 5);
     assert_int_equal(program.message.xid, 77);
+    assert_int_equal(program.message.table->oid, 1);
     assert_int_equal(program.calls, 1);
     assert_int_equal(room->list.count, 0);
+}
+
+/* What was not sent again is known from the old row. */
+static void an_unchanged_value_is_that_of_the_old_row(void **state)
+{
+    struct room *room = *state;
+    struct program program;
+    AUTO(struct relation *, relation_free_p) users = room_table(1, "users", 'd');
+    begin(room, &program, NULL, TOPIC_ROUTE_FAIL);
+    const struct change change =
+        rows_update(OLD_FULL, TUPLE(T("1"), NULL_VALUE, T("big")), TUPLE(T("1"), T(""), UNCHANGED));
+    assert_int_equal(room_call(room, &room->handler, change, users), EMIT_OK);
+    assert_string_equal(program.text, "public.users update new id!:23=1 name:25= note:25=big"
+                                      " old id!:23=1 name:25=null note:25=big");
 }
 
 /* The others are null on the wire, which means nothing. */
@@ -89,13 +120,173 @@ static void an_old_key_shows_the_columns_of_the_identity_only(void **state)
     begin(room, &program, NULL, TOPIC_ROUTE_FAIL);
     const struct tuple key = TUPLE(T("1"), NULL_VALUE, NULL_VALUE);
     assert_int_equal(room_call(room, &room->handler, rows_delete(OLD_KEY, key), users), EMIT_OK);
-    assert_string_equal(program.text, "public.users delete new old id:23=1");
+    assert_string_equal(program.text,
+                        "public.users delete new old id!:23=1 name:25=absent note:25=absent");
     const struct change change = rows_update(OLD_KEY, key, TUPLE(T("2"), T("b"), NULL_VALUE));
     assert_int_equal(room_call(room, &room->handler, change, users), EMIT_OK);
-    assert_string_equal(program.text, "public.users update new id:23=2 name:25=b note:25=null"
-                                      " old id:23=1");
+    assert_string_equal(program.text, "public.users update new id!:23=2 name:25=b note:25=null"
+                                      " old id!:23=1 name:25=absent note:25=absent");
     assert_int_equal(room_call(room, &room->handler, ROOM_ROW, users), EMIT_OK);
-    assert_string_equal(program.text, "public.users insert new id:23=1 name:25=a note:25=null old");
+    assert_string_equal(program.text,
+                        "public.users insert new id!:23=1 name:25=a note:25=null old");
+}
+
+static const struct pqcdc_message *seen; /* by find_columns() */
+
+static bool find_columns(struct program *program, struct pqcdc_emitter *emitter UNUSED)
+{
+    seen = &program->message;
+    assert_int_equal(pqcdc_column_find(seen, "id"), 0);
+    assert_int_equal(pqcdc_column_find(seen, "note"), 2);
+    assert_int_equal(pqcdc_column_find(seen, "not"), -1);
+    assert_int_equal(pqcdc_column_find(seen, ""), -1);
+    assert_ptr_equal(pqcdc_value_find(seen, PQCDC_ROW_NEW, "name"), &seen->new_values[1]);
+    assert_ptr_equal(pqcdc_value_find(seen, PQCDC_ROW_LAST, "name"), &seen->new_values[1]);
+    assert_ptr_equal(pqcdc_value_find(seen, PQCDC_ROW_OLD, "id"), &seen->old_values[0]);
+    assert_int_equal(pqcdc_value_find(seen, PQCDC_ROW_OLD, "name")->kind, PQCDC_ABSENT);
+    assert_int_equal(pqcdc_value_find(seen, PQCDC_ROW_NEW, "nothing")->kind, PQCDC_ABSENT);
+    return true;
+}
+
+static void columns_are_found_by_name(void **state)
+{
+    struct room *room = *state;
+    struct program program;
+    AUTO(struct relation *, relation_free_p) users = room_table(1, "users", 'd');
+    begin(room, &program, find_columns, TOPIC_ROUTE_FAIL);
+    const struct tuple key = TUPLE(T("1"), NULL_VALUE, NULL_VALUE);
+    const struct change change = rows_update(OLD_KEY, key, TUPLE(T("2"), T("b"), NULL_VALUE));
+    assert_int_equal(room_call(room, &room->handler, change, users), EMIT_OK);
+    assert_int_equal(program.calls, 1);
+}
+
+/* As many as a table can have, of which the hashes' slots collide. */
+static void every_column_of_a_wide_table_is_found(void **state UNUSED)
+{
+    enum { WIDE = 1600, NAME_SIZE = 8 };
+    static char names[WIDE][NAME_SIZE];
+    static struct column columns[WIDE];
+    for (int i = 0; i < WIDE; i++) {
+        (void)snprintf(names[i], NAME_SIZE, "c%d", i);
+        columns[i] = (struct column){ .name = slice_of(names[i]), .type_oid = 25 };
+    }
+    AUTO(struct relation *, relation_free_p) wide = relation_new(
+        1, SLICE_TEXT("public"), SLICE_TEXT("wide"), REPLICA_IDENTITY_DEFAULT, columns, WIDE);
+    struct handler_view *view = handler_view_new(wide);
+    for (int i = 0; i < WIDE; i++)
+        assert_int_equal(handler_view_column(&view->table, slice_of(names[i])), i);
+    assert_int_equal(handler_view_column(&view->table, SLICE_TEXT("c1600")), -1);
+    handler_view_free(view);
+}
+
+static void a_row_of_another_width_stops_the_line(void **state)
+{
+    struct room *room = *state;
+    struct program program;
+    AUTO(struct relation *, relation_free_p) users = room_table(1, "users", 'd');
+    begin(room, &program, NULL, TOPIC_ROUTE_FAIL);
+    assert_int_equal(
+        room_call(room, &room->handler, rows_insert(TUPLE(T("1"), T("a"), T("b"), T("c"))), users),
+        EMIT_FAILED);
+    room_expect_error(room, ERROR_HALT, "row_does_not_fit", "public.users");
+    assert_int_equal(program.calls, 0);
+}
+
+/* ---- rows as JSON ---- */
+
+static bool emit_json(struct program *program UNUSED, struct pqcdc_emitter *emitter)
+{
+    const struct pqcdc_member members[] = { { "operation", { "IN\"SERT", 7 }, false },
+                                            { "meta", { "{\"a\":1}", 7 }, true },
+                                            { "name", { NULL, 0 }, false },
+                                            { "zz", { "", 0 }, false } };
+    struct pqcdc_record record = { .key = { "k", 1 } };
+    char small[4] = "abc", large[128];
+    assert_true(pqcdc_row_json(emitter, PQCDC_ROW_LAST, members, 4, &record.value));
+    assert_int_equal(record.value.data[record.value.size], '\0');
+    assert_int_equal(pqcdc_row_json_into(emitter, PQCDC_ROW_LAST, members, 4, small, sizeof(small)),
+                     record.value.size);
+    assert_string_equal(small, "abc");
+    assert_int_equal(pqcdc_row_json_into(emitter, PQCDC_ROW_NEW, members, 4, large, sizeof(large)),
+                     record.value.size);
+    assert_string_equal(large, record.value.data);
+    return pqcdc_emit(emitter, &record);
+}
+
+static void a_row_as_json_has_more_members(void **state)
+{
+    struct room *room = *state;
+    struct program program;
+    AUTO(struct relation *, relation_free_p) users = room_table(1, "users", 'd');
+    begin(room, &program, emit_json, TOPIC_ROUTE_FAIL);
+    assert_int_equal(room_call(room, &room->handler, ROOM_ROW, users), EMIT_OK);
+    room_expect_record(room, 0, "users-topic", "k",
+                       "{\"id\":1,\"meta\":{\"a\":1},\"name\":null,\"note\":null,"
+                       "\"operation\":\"IN\\\"SERT\",\"zz\":\"\"}");
+}
+
+static bool emit_bare_json(struct program *program UNUSED, struct pqcdc_emitter *emitter)
+{
+    struct pqcdc_record record = { .topic = "audit" };
+    return pqcdc_row_json(emitter, PQCDC_ROW_OLD, NULL, 0, &record.value) &&
+           pqcdc_emit(emitter, &record);
+}
+
+static void an_old_key_as_json_has_the_identity_only(void **state)
+{
+    struct room *room = *state;
+    struct program program;
+    AUTO(struct relation *, relation_free_p) users = room_table(1, "users", 'd');
+    begin(room, &program, emit_bare_json, TOPIC_ROUTE_FAIL);
+    const struct tuple key = TUPLE(T("1"), NULL_VALUE, NULL_VALUE);
+    assert_int_equal(room_call(room, &room->handler, rows_delete(OLD_KEY, key), users), EMIT_OK);
+    room_expect_record(room, 0, "audit", NULL, "{\"id\":1}");
+    /* An INSERT has no old row. */
+    assert_int_equal(room_call(room, &room->handler, ROOM_ROW, users), EMIT_FAILED);
+    room_expect_error(room, ERROR_HALT, "handler_failed", "a row that the change does not have");
+}
+
+static bool emit_json_anyway(struct program *program UNUSED, struct pqcdc_emitter *emitter)
+{
+    struct pqcdc_text json;
+    char buffer[128];
+    assert_false(pqcdc_row_json(emitter, PQCDC_ROW_NEW, NULL, 0, &json));
+    assert_int_equal(pqcdc_row_json_into(emitter, PQCDC_ROW_NEW, NULL, 0, buffer, sizeof(buffer)),
+                     0);
+    return true; /* whatever it returns */
+}
+
+static void a_row_whose_json_is_too_large_stops_the_line(void **state)
+{
+    struct room *room = *state;
+    struct program program;
+    AUTO(struct relation *, relation_free_p) users = room_table(1, "users", 'd');
+    room->with.encoding.max_record_bytes = 20;
+    begin(room, &program, emit_json_anyway, TOPIC_ROUTE_FAIL);
+    assert_int_equal(room_call(room, &room->handler, ROOM_ROW, users), EMIT_FAILED);
+    room_expect_error(room, ERROR_HALT, "record_too_large", "public.users");
+}
+
+/* ---- what holds the line up ---- */
+
+static void a_slow_call_is_counted_and_said_once_in_a_while(void **state)
+{
+    struct room *room = *state;
+    struct program program;
+    AUTO(struct relation *, relation_free_p) users = room_table(1, "users", 'd');
+    begin(room, &program, NULL, TOPIC_ROUTE_FAIL);
+    program.takes_ms = 100;
+    assert_int_equal(room_call(room, &room->handler, ROOM_ROW, users), EMIT_OK);
+    assert_int_equal(atomic_load(&room->status.handler_slow), 0);
+    program.takes_ms = 101;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(room_call(room, &room->handler, ROOM_ROW, users), EMIT_OK);
+    assert_int_equal(atomic_load(&room->status.handler_slow), 3);
+    assert_int_equal(room->warnings, 1);
+    assert_non_null(strstr(room->warning, "handler: a call of the handler was slow"));
+    hand.mono_ms += 10 * 1000;
+    assert_int_equal(room_call(room, &room->handler, ROOM_ROW, users), EMIT_OK);
+    assert_int_equal(room->warnings, 2);
 }
 
 /* ---- what it emits ---- */
@@ -111,8 +302,7 @@ static bool emit_two(struct program *program UNUSED, struct pqcdc_emitter *emitt
                                         .headers = headers,
                                         .header_count = 2 };
     const struct pqcdc_record second = { .value = { "", 0 } };
-    bool emitted =
-        handler_callback_emit(emitter, &first) && handler_callback_emit(emitter, &second);
+    bool emitted = pqcdc_emit(emitter, &first) && pqcdc_emit(emitter, &second);
     explicit_bzero(topic, sizeof(topic));
     explicit_bzero(key, sizeof(key));
     explicit_bzero(value, sizeof(value));
@@ -140,6 +330,10 @@ static void records_are_copied_as_they_are(void **state)
     /* No topic: the table's; no key: null; an empty value is not a null one. */
     room_expect_record(room, 1, "users-topic", NULL, "");
     assert_int_equal(room->list.items[1].header_count, 0);
+    /* Who asks what becomes of them is told of which change they were made. */
+    assert_int_equal(record->origin->commit_lsn, 0x16B374D848);
+    assert_int_equal(record->origin->ordinal, 5);
+    assert_int_equal(record->origin->xid, 77);
 }
 
 static void nothing_emitted_is_nothing_written(void **state)
@@ -156,7 +350,7 @@ static void nothing_emitted_is_nothing_written(void **state)
 static bool emit_default_and_one(struct program *program UNUSED, struct pqcdc_emitter *emitter)
 {
     const struct pqcdc_record more = { .topic = "audit", .value = { "x", 1 } };
-    return handler_callback_emit_default(emitter) && handler_callback_emit(emitter, &more);
+    return pqcdc_emit_default(emitter) && pqcdc_emit(emitter, &more);
 }
 
 static void the_default_is_what_the_built_in_handler_writes(void **state)
@@ -191,7 +385,7 @@ static void the_default_of_a_skipped_table_is_nothing(void **state)
 static bool emit_without_topic(struct program *program UNUSED, struct pqcdc_emitter *emitter)
 {
     const struct pqcdc_record record = { .value = { "v", 1 } };
-    return handler_callback_emit(emitter, &record);
+    return pqcdc_emit(emitter, &record);
 }
 
 static void a_record_without_any_topic_stops_the_line(void **state)
@@ -211,9 +405,9 @@ static bool emit_bad_then_good(struct program *program UNUSED, struct pqcdc_emit
 {
     const struct pqcdc_record bad = { .topic = "no spaces", .value = { "v", 1 } };
     const struct pqcdc_record good = { .topic = "audit", .value = { "v", 1 } };
-    assert_false(handler_callback_emit(emitter, &bad));
-    assert_false(handler_callback_emit_default(emitter));
-    return handler_callback_emit(emitter, &good);
+    assert_false(pqcdc_emit(emitter, &bad));
+    assert_false(pqcdc_emit_default(emitter));
+    return pqcdc_emit(emitter, &good);
 }
 
 static void after_a_record_that_failed_none_is_taken(void **state)
@@ -236,7 +430,42 @@ static void a_program_that_says_no_stops_the_line(void **state)
     begin(room, &program, emit_default_and_one, TOPIC_ROUTE_FAIL);
     program.answer = false;
     assert_int_equal(room_call(room, &room->handler, ROOM_ROW, users), EMIT_FAILED);
-    room_expect_error(room, ERROR_HALT, "handler_failed", "the handler refused the change");
+    room_expect_error(room, ERROR_HALT, "handler_failed",
+                      "the handler: it refused the change and did not say why");
+}
+
+static bool fail_twice(struct program *program UNUSED, struct pqcdc_emitter *emitter)
+{
+    assert_false(pqcdc_fail(emitter, "row %d is wrong", 7));
+    assert_false(pqcdc_fail(emitter, "another reason"));
+    return true; /* whatever it returns */
+}
+
+static void a_program_says_why_it_fails(void **state)
+{
+    struct room *room = *state;
+    struct program program;
+    AUTO(struct relation *, relation_free_p) users = room_table(1, "users", 'd');
+    begin(room, &program, fail_twice, TOPIC_ROUTE_FAIL);
+    assert_int_equal(room_call(room, &room->handler, ROOM_ROW, users), EMIT_FAILED);
+    room_expect_error(room, ERROR_HALT, "handler_failed", "the handler: row 7 is wrong");
+    assert_null(strstr(room->err.text, "another"));
+}
+
+static bool emit_reserved(struct program *program UNUSED, struct pqcdc_emitter *emitter)
+{
+    const struct pqcdc_record record = { .value = { "v", 1 }, .reserved = { [3] = "x" } };
+    return pqcdc_emit(emitter, &record);
+}
+
+static void reserved_members_must_be_zero(void **state)
+{
+    struct room *room = *state;
+    struct program program;
+    AUTO(struct relation *, relation_free_p) users = room_table(1, "users", 'd');
+    begin(room, &program, emit_reserved, TOPIC_ROUTE_FAIL);
+    assert_int_equal(room_call(room, &room->handler, ROOM_ROW, users), EMIT_FAILED);
+    room_expect_error(room, ERROR_HALT, "handler_failed", "reserved");
 }
 
 static void a_default_that_cannot_be_encoded_stops_the_line(void **state)
@@ -303,7 +532,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ROOM_TEST(a_message_says_all_of_an_update),
+        ROOM_TEST(an_unchanged_value_is_that_of_the_old_row),
         ROOM_TEST(an_old_key_shows_the_columns_of_the_identity_only),
+        ROOM_TEST(columns_are_found_by_name),
+        cmocka_unit_test(every_column_of_a_wide_table_is_found),
+        ROOM_TEST(a_row_of_another_width_stops_the_line),
+        ROOM_TEST(a_row_as_json_has_more_members),
+        ROOM_TEST(an_old_key_as_json_has_the_identity_only),
+        ROOM_TEST(a_row_whose_json_is_too_large_stops_the_line),
+        ROOM_TEST(a_slow_call_is_counted_and_said_once_in_a_while),
         ROOM_TEST(records_are_copied_as_they_are),
         ROOM_TEST(nothing_emitted_is_nothing_written),
         ROOM_TEST(the_default_is_what_the_built_in_handler_writes),
@@ -311,6 +548,8 @@ int main(void)
         ROOM_TEST(a_record_without_any_topic_stops_the_line),
         ROOM_TEST(after_a_record_that_failed_none_is_taken),
         ROOM_TEST(a_program_that_says_no_stops_the_line),
+        ROOM_TEST(a_program_says_why_it_fails),
+        ROOM_TEST(reserved_members_must_be_zero),
         ROOM_TEST(a_default_that_cannot_be_encoded_stops_the_line),
         ROOM_TEST(an_unmapped_table_fails_before_the_program_is_asked),
         ROOM_TEST(it_is_not_called_while_a_key_is_looked_up),

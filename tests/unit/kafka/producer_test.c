@@ -73,7 +73,7 @@ static void a_report_tells_ticket_topic_and_cost(void **state)
     rd_kafka_event_t *event = next_report(&made);
     const rd_kafka_message_t *message = rd_kafka_event_message_next(event);
     assert_int_equal(message->err, 0);
-    assert_true(producer_ticket(message).value == 0xfedcba9876543210);
+    assert_true(producer_ticket(made.producer, message).value == 0xfedcba9876543210);
     assert_int_equal(producer_message_topic(message), 1);
     assert_int_equal(producer_message_header_cost(message), 2 * DELIVERY_HEADER_COST + 7);
     assert_false(producer_quiet(made.producer));

@@ -87,8 +87,10 @@ static void every_pod_is_restricted(void **state)
 
 static void both_pods_see_the_same_configuration_and_secrets(void **state)
 {
-    AUTO(json_t *, json_decrefp) worker = pod_of(pod_worker, "everything");
-    AUTO(json_t *, json_decrefp) drop = pod_of(pod_drop, "everything");
+    AUTO(json_t *, json_decrefp) connector = connector_of("everything");
+    (void)json_object_del(kube_object_find(connector, "spec.handler"), "volume");
+    AUTO(json_t *, json_decrefp) worker = made_of(pod_worker, connector);
+    AUTO(json_t *, json_decrefp) drop = made_of(pod_drop, connector);
     static const char *const same[] = { "image",           "env",
                                         "envFrom",         "volumeMounts",
                                         "securityContext", "imagePullPolicy" };
@@ -103,6 +105,35 @@ static void both_pods_see_the_same_configuration_and_secrets(void **state)
     words = objects_pack("[s,s,s,s,s]", "slot", "drop", "--with-publication", "--config",
                          "/etc/pqcdc/config.yaml");
     assert_true(json_equal(json_object_get(only_container(drop), "args"), words));
+}
+
+static const json_t *named(const json_t *list, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (strcmp(kube_object_text(json_array_get(list, i), "name", ""), name) == 0)
+            return json_array_get(list, i);
+    }
+    return NULL;
+}
+
+/* The drop needs no handler, and must not wait for a volume that is gone. */
+static void the_worker_alone_has_the_handlers_volume(void **state)
+{
+    AUTO(json_t *, json_decrefp) worker = pod_of(pod_worker, "everything");
+    AUTO(json_t *, json_decrefp) drop = pod_of(pod_drop, "everything");
+    AUTO(json_t *, json_decrefp)
+    volume = objects_pack("{s:s, s:{s:s}}", "name", "pqcdc-handler", "configMap", "name",
+                          "outbox-handler");
+    AUTO(json_t *, json_decrefp)
+    mount = objects_pack("{s:s, s:s, s:b}", "name", "pqcdc-handler", "mountPath",
+                         "/var/lib/pqcdc-handler", "readOnly", 1);
+    (void)state;
+    assert_true(
+        json_equal(named(kube_object_find(worker, "spec.volumes"), "pqcdc-handler"), volume));
+    assert_true(json_equal(
+        named(json_object_get(only_container(worker), "volumeMounts"), "pqcdc-handler"), mount));
+    assert_null(named(kube_object_find(drop, "spec.volumes"), "pqcdc-handler"));
+    assert_null(named(json_object_get(only_container(drop), "volumeMounts"), "pqcdc-handler"));
 }
 
 static void the_users_null_takes_our_default_away(void **state)
@@ -179,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_pod_is_restricted),
         cmocka_unit_test(both_pods_see_the_same_configuration_and_secrets),
+        cmocka_unit_test(the_worker_alone_has_the_handlers_volume),
         cmocka_unit_test(the_users_null_takes_our_default_away),
         cmocka_unit_test(the_grace_covers_the_shutdown),
         cmocka_unit_test(what_selects_pods_cannot_be_given),

@@ -49,6 +49,7 @@ static struct config *understood(const char *text)
         "cdc.sslCert=" SCENE_DIRECTORY "scenes.json",
         "cdc.sslKey=" SCENE_DIRECTORY "scenes.json",
         "kafka.propertyFiles={ssl.ca.location: " SCENE_DIRECTORY "scenes.json}",
+        "handler.optionFiles={token: " SCENE_DIRECTORY "scenes.json}",
     };
     const struct config_sources sources = { .file = "config.yaml",
                                             .sets = sets,
@@ -80,6 +81,8 @@ static void the_worker_understands_what_is_rendered(void **state)
     assert_int_equal(config->format_headers, CONFIG_HEADER_LSN | CONFIG_HEADER_TABLE);
     assert_true(config->format_tombstones);
     assert_int_equal(config->cdc_publication_tables.count, 1);
+    assert_string_equal(config->handler_path, RENDERING_HANDLER "/outbox.so");
+    assert_string_equal(config->handler_options.pairs[0].value, "public.outbox");
     rendering_done(&rendering);
 }
 
@@ -125,7 +128,7 @@ static void every_reference_is_a_file_of_the_volume(void **state)
         if (strstr(rendering.text, path) == NULL)
             fail_msg("%s is not in\n%s", path, rendering.text);
     }
-    assert_int_equal(json_array_size(rendering.sources), 6);
+    assert_int_equal(json_array_size(rendering.sources), 7);
     assert_null(strstr(rendering.text, "Ref"));
     rendering_done(&rendering);
 }

@@ -9,7 +9,7 @@
 {{- end }}
 {{- end }}
 
-{{/* The worker's configuration, and sources: what becomes files beside it. */}}
+{{/* The worker's configuration; sources: what becomes files beside it; handler: the volume of its plug-in. */}}
 {{- define "pqcdc.workerConfig" -}}
 {{- $worker := .Values.worker -}}
 {{- $sources := dict -}}
@@ -35,14 +35,22 @@
 {{- $_ := set $section $key (include "pqcdc.fileOf" (dict "sources" $sources "path" $path "value" .)) -}}
 {{- end -}}
 {{- end -}}
-{{- $files := default dict $config.kafka.propertyFiles -}}
-{{- range $property, $file := $files -}}
-{{- $path := printf "kafka.propertyFiles.%s" $property -}}
-{{- $_ := set $files $property (include "pqcdc.fileOf" (dict "sources" $sources "path" $path "value" $file)) -}}
+{{- $handler := default dict $config.handler -}}
+{{- range $name, $files := dict "kafka.propertyFiles" $config.kafka.propertyFiles "handler.optionFiles" $handler.optionFiles -}}
+{{- range $entry, $file := $files -}}
+{{- $path := printf "%s.%s" $name $entry -}}
+{{- $_ := set $files $entry (include "pqcdc.fileOf" (dict "sources" $sources "path" $path "value" $file)) -}}
+{{- end -}}
+{{- end -}}
+{{- $volume := dict -}}
+{{- if $handler.volume -}}
+{{- $volume = set (deepCopy $handler.volume) "name" "pqcdc-handler" -}}
+{{- $_ := unset $handler "volume" -}}
+{{- $_ := set $handler "path" (printf "/var/lib/pqcdc-handler/%s" $handler.path) -}}
 {{- end -}}
 {{- $_ := set $cdc "metric" (dict "port" (int $worker.httpPort)) -}}
 {{- $_ := set $config.election "leaseName" (include "pqcdc.leaseName" .) -}}
-{{- dict "config" $config "sources" $sources | toYaml }}
+{{- dict "config" $config "sources" $sources "handler" $volume | toYaml }}
 {{- end }}
 
 {{- define "pqcdc.leaseName" -}}
