@@ -44,7 +44,7 @@ struct producer_options {
     const char *scram_username;     /* NULL = none, as the two below */
     const char *scram_password;
     const char *scram_password_file; /* wins */
-    response_fn *respond; /* told what becomes of each record; NULL: nobody asks */
+    response_fn *respond;            /* told what becomes of each record; NULL: nobody asks */
     void *respond_self;
 };
 
