@@ -106,6 +106,13 @@ static void check_tls(const struct check *check)
         complain(check, "cdc.sslKey", "needs cdc.sslCert as well");
     if (check->config->cdc_ssl_cert != NULL && check->config->cdc_ssl_key == NULL)
         complain(check, "cdc.sslCert", "needs cdc.sslKey as well");
+    const char *mode = check->config->cdc_ssl_mode;
+    if (mode != NULL && strncmp(mode, "verify-", 7) == 0 &&
+        check->config->cdc_ssl_root_cert == NULL)
+        complain(
+            check, "cdc.sslMode",
+            "%s needs cdc.sslRootCert, the authorities to check against (system: the system's)",
+            mode);
     check_file(check, "cdc.sslRootCert", check->config->cdc_ssl_root_cert);
     check_file(check, "cdc.sslCert", check->config->cdc_ssl_cert);
     check_file(check, "cdc.sslKey", check->config->cdc_ssl_key);

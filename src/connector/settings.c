@@ -41,6 +41,7 @@ static void set_conn(struct settings *settings)
         .ssl_root_cert = config->cdc_ssl_root_cert,
         .ssl_cert = config->cdc_ssl_cert,
         .ssl_key = config->cdc_ssl_key,
+        .channel_binding = config->cdc_channel_binding,
         .application_name = settings->application_name,
     };
 }

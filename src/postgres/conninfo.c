@@ -14,6 +14,13 @@ static const char session_switches[] =
     /* A publication that we make waits for no synchronous standby: that may be we ourselves. */
     "-c synchronous_commit=local";
 
+/* Names no file and never can: an empty value would mean one in the home directory. */
+#define NO_FILE "/dev/null/none"
+
+/* What "system" means, which libpq knows from version 16 on. */
+#define SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
+enum { SYSTEM_FROM = 160000 };
+
 struct setting {
     const char *keyword;
     const char *value; /* NULL = empty, which still shuts out the environment */
@@ -68,6 +75,17 @@ static const char *ssl_mode(const struct db_conn_options *options)
     return options->ssl_root_cert != NULL ? "verify-full" : "prefer";
 }
 
+static const char *file_or_none(const char *file)
+{
+    return file != NULL ? file : NO_FILE;
+}
+
+const char *conninfo_root_cert(const char *configured)
+{
+    bool system = configured != NULL && strcmp(configured, "system") == 0;
+    return system && PQlibVersion() < SYSTEM_FROM ? SYSTEM_AUTHORITIES : file_or_none(configured);
+}
+
 static const struct setting *find_setting(const struct setting *settings, size_t count,
                                           const char *keyword)
 {
@@ -110,13 +128,15 @@ static void append_settings(struct buf *out, const struct db_conn_options *optio
         { "replication", options->replication ? "database" : "false" },
         { "options", switches },
         { "client_encoding", "UTF8" },
-        { "passfile", "/dev/null/none" }, /* cannot exist; empty would mean ~/.pgpass */
+        { "passfile", NO_FILE },
         { "sslmode", ssl_mode(options) },
-        { "sslrootcert", options->ssl_root_cert },
-        { "sslcert", options->ssl_cert },
-        { "sslkey", options->ssl_key },
+        { "sslrootcert", conninfo_root_cert(options->ssl_root_cert) },
+        { "sslcert", file_or_none(options->ssl_cert) },
+        { "sslkey", file_or_none(options->ssl_key) },
+        { "sslcrl", NO_FILE },
         { "gssencmode", "disable" },
-        { "channel_binding", "prefer" },
+        { "channel_binding",
+          options->channel_binding != NULL ? options->channel_binding : "prefer" },
         { "target_session_attrs", only_primary ? "primary" : "any" },
         { "connect_timeout", "0" }, /* PQconnectPoll() leaves it to us */
         { "keepalives", "1" },

@@ -11,4 +11,8 @@
 MUST_CHECK bool conninfo_append(struct buf *out, const struct db_conn_options *options,
                                 bool only_primary, const char *password, struct error *err);
 
+/* The file of authorities that is meant: of "system" the system's own, for a libpq that does not
+ * know the word; never one of the home directory. */
+const char *conninfo_root_cert(const char *configured);
+
 #endif

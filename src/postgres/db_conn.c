@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "base/text.h"
 #include "postgres/conninfo.h"
 #include "postgres/sqlstate.h"
+#include "postgres/tls_failure.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 10 * 1000,
@@ -157,6 +159,26 @@ static void advise_connecting(const struct db_conn_options *options, const char 
         advise_by_rule(sqlstate_find(sqlstate), err);
 }
 
+/* No SQLSTATE: the server did not say it. */
+static void judge_connecting(const struct db_conn_options *options, const PGconn *pg,
+                             const char *message, struct error *err)
+{
+    const struct tls_failure *tls = tls_failure_find(message);
+    if (PQconnectionNeedsPassword(pg) != 0) {
+        err->class = ERROR_HALT;
+        (void)snprintf(err->code, sizeof(err->code), "password_required");
+        (void)error_advise(err, "set cdc.password or cdc.passwordFile");
+    } else if (tls != NULL) {
+        err->class = ERROR_HALT;
+        (void)snprintf(err->code, sizeof(err->code), "%s", tls->code);
+        (void)tls_failure_advise(tls, options->host, options->port, err);
+    } else {
+        (void)error_advise(err, "check that PostgreSQL runs and listens there, that cdc.host and "
+                                "cdc.port are right, and that the network and TLS settings allow "
+                                "the connection");
+    }
+}
+
 static bool connecting_failed(const struct db_conn_options *options, const PGconn *pg,
                               struct error *err)
 {
@@ -164,22 +186,18 @@ static bool connecting_failed(const struct db_conn_options *options, const PGcon
     AUTO(struct buf, buf_done) message = buf_init(MESSAGE_MAX_BYTES);
     sqlstate_of_message(PQerrorMessage(pg), sqlstate);
     append_message(&message, PQerrorMessage(pg));
-    bool needs_password = sqlstate[0] == '\0' && PQconnectionNeedsPassword(pg) != 0;
-    const char *code = needs_password        ? "password_required"
-                       : sqlstate[0] != '\0' ? sqlstate
-                                             : "connection_failed";
-    (void)error_set(err, needs_password ? ERROR_HALT : sqlstate_find(sqlstate)->class, code,
+    bool said = sqlstate[0] != '\0';
+    struct error failure = ERROR_INIT;
+    (void)error_set(&failure, sqlstate_find(sqlstate)->class, said ? sqlstate : "connection_failed",
                     "connect to PostgreSQL at %s:%s, user \"%s\", database \"%s\": %s",
                     options->host, options->port, options->user, options->database,
                     buf_text(&message));
-    if (needs_password)
-        (void)error_advise(err, "set cdc.password or cdc.passwordFile");
-    else if (sqlstate[0] == '\0')
-        (void)error_advise(err, "check that PostgreSQL runs and listens there, that cdc.host and "
-                                "cdc.port are right, and that the network and TLS settings allow "
-                                "the connection");
+    if (said)
+        advise_connecting(options, sqlstate, &failure);
     else
-        advise_connecting(options, sqlstate, err);
+        judge_connecting(options, pg, buf_text(&message), &failure);
+    if (err != NULL)
+        *err = failure;
     return false;
 }
 
@@ -353,9 +371,17 @@ static char *next_item(const char **cursor)
     return item;
 }
 
-static bool is_about_the_host(enum error_class class)
+static bool is_about_the_host(const struct error *failure)
 {
-    return class == ERROR_RECONNECT || class == ERROR_WAIT || class == ERROR_RETRY;
+    return failure->class == ERROR_RECONNECT || failure->class == ERROR_WAIT ||
+           failure->class == ERROR_RETRY || tls_failure_is(failure);
+}
+
+/* What a person must mend is told rather than that another host was away as well. */
+static void keep_gravest(struct error *kept, const struct error *failure)
+{
+    if (!tls_failure_is(kept) || failure->class == ERROR_HALT)
+        *kept = *failure;
 }
 
 /* Libpq would walk the hosts itself, but without a time limit: a host that does not answer would
@@ -365,8 +391,9 @@ static bool open_hosts(const struct db_conn_options *options, const char *passwo
 {
     const char *hosts = options->host, *ports = options->port;
     bool only_primary = strchr(hosts, ',') != NULL;
-    struct error failure = ERROR_INIT;
+    struct error kept = ERROR_INIT;
     for (bool last = false; !last;) {
+        struct error failure = ERROR_INIT;
         last = strchr(hosts, ',') == NULL;
         AUTO(char *, memory_free_p) host = next_item(&hosts);
         AUTO(char *, memory_free_p) port = next_item(&ports);
@@ -375,10 +402,11 @@ static bool open_hosts(const struct db_conn_options *options, const char *passwo
         one.port = port;
         if (open_host(&one, only_primary, password, interrupt, out_conn, &failure))
             return true;
-        last = last || !is_about_the_host(failure.class);
+        last = last || !is_about_the_host(&failure);
+        keep_gravest(&kept, &failure);
     }
     if (err != NULL)
-        *err = failure;
+        *err = kept;
     return false;
 }
 

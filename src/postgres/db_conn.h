@@ -5,12 +5,13 @@
  * every connection (client_encoding UTF8 - SQL_ASCII where the database is - DateStyle ISO,
  * IntervalStyle postgres, extra_float_digits 3, TimeZone UTC, bytea_output hex, row_security off,
  * search_path pg_catalog, no statement, lock or idle time-outs). application_name is ours.
- * Passwords are read from password_file at each open; PG* environment variables and ~/.pgpass have
- * no effect (but see db_conn_forget_environment()). The connection is non-blocking
- * (PQisnonblocking()) and drops notices. Of several hosts the first one that answers and is the
- * primary is taken.
+ * Passwords are read from password_file at each open; PG* environment variables, ~/.pgpass and
+ * ~/.postgresql have no effect (but see db_conn_forget_environment()). The connection is
+ * non-blocking (PQisnonblocking()) and drops notices. Of several hosts the first one that answers
+ * and is the primary is taken.
  *
- * Errors: class and advice by SQLSTATE from sqlstate.def; a lost connection is ERROR_RECONNECT.
+ * Errors: class and advice by SQLSTATE from sqlstate.def; TLS that is not as it shall be is
+ * ERROR_HALT with a code of tls_failure.def; a lost connection is ERROR_RECONNECT.
  */
 #ifndef POSTGRES_DB_CONN_H
 #define POSTGRES_DB_CONN_H
@@ -35,6 +36,7 @@ struct db_conn_options {
     const char *password_file; /* NULL = none; wins over password */
     const char *ssl_mode;      /* NULL = verify-full when ssl_root_cert is given, else prefer */
     const char *ssl_root_cert, *ssl_cert, *ssl_key; /* NULL = none */
+    const char *channel_binding;                    /* disable prefer require; NULL = prefer */
     const char *application_name;
     bool replication;              /* replication=database */
     int64_t wal_sender_timeout_ms; /* replication only; 0 = the server's own */

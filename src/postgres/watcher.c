@@ -375,6 +375,7 @@ static struct db_conn_options copy_options(struct arena *arena, const struct db_
         &options.ssl_cert,
         &options.ssl_root_cert,
         &options.ssl_key,
+        &options.channel_binding,
         &options.application_name,
     };
     for (size_t i = 0; i < COUNT_OF(texts); i++)

@@ -91,6 +91,16 @@ static void certificate_and_key_go_together(void **state)
                    "--set cdc.sslCert: needs cdc.sslKey as well\n");
 }
 
+static void what_verifies_needs_authorities(void **state)
+{
+    (void)state;
+    assert_accepted(FIXTURE_LIST("cdc.sslMode=verify-ca", "cdc.sslRootCert=system"));
+    assert_accepted(FIXTURE_LIST("cdc.sslMode=require"));
+    assert_refused(FIXTURE_LIST("cdc.sslMode=verify-full"),
+                   "--set cdc.sslMode: verify-full needs cdc.sslRootCert, the authorities to check "
+                   "against (system: the system's)\n");
+}
+
 static void every_file_of_tls_must_be_readable(void **state)
 {
     (void)state;
@@ -276,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_heartbeat_is_off_or_not_too_fast),
         cmocka_unit_test(a_password_file_must_be_readable),
         cmocka_unit_test(certificate_and_key_go_together),
+        cmocka_unit_test(what_verifies_needs_authorities),
         cmocka_unit_test(every_file_of_tls_must_be_readable),
         cmocka_unit_test(brokers_are_hosts_with_or_without_a_port),
         cmocka_unit_test(slot_names_follow_the_rule_of_postgresql),

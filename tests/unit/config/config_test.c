@@ -53,9 +53,11 @@ static int64_t sample_number(const struct config_option *option)
     return *value != option->min ? option->min : option->max;
 }
 
+/* The last one of sslMode needs another option beside it. */
 static const struct config_choice *last_choice(const struct config_option *option)
 {
-    return &option->choices->items[option->choices->count - 1];
+    bool alone = strcmp(option->path, "cdc.sslMode") != 0;
+    return &option->choices->items[alone ? option->choices->count - 1 : 0];
 }
 
 static void sample_text(const struct config_option *option, struct buf *out)

@@ -100,11 +100,11 @@ static void choices_are_read_in_any_case_and_kept_in_their_own(void **state)
     AUTO(struct config *, config_free_p) config =
         fixture_config(FIXTURE_MINIMAL, FIXTURE_NONE,
                        FIXTURE_LIST("cdc.logger.logLevel=warn", "cdc.onHalt=WAIT",
-                                    "cdc.sslMode=VERIFY-full", "kafka.balancer=murmur2balancer",
+                                    "cdc.sslMode=Require", "kafka.balancer=murmur2balancer",
                                     "kafka.unmapped=Skip", "kafka.compression=3"));
     assert_int_equal(config->cdc_logger_log_level, CONFIG_LOG_LEVEL_WARN);
     assert_int_equal(config->cdc_on_halt, CONFIG_ON_HALT_WAIT);
-    assert_string_equal(config->cdc_ssl_mode, "verify-full");
+    assert_string_equal(config->cdc_ssl_mode, "require");
     assert_string_equal(config->kafka_balancer, "Murmur2Balancer");
     assert_int_equal(config->kafka_unmapped, CONFIG_UNMAPPED_SKIP);
     assert_string_equal(config->kafka_compression, "lz4");

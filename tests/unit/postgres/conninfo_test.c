@@ -72,7 +72,12 @@ static void test_plain(void **state)
     assert_string_not_equal(value_of(&parsed, "passfile"), "");
     assert_int_not_equal(access(value_of(&parsed, "passfile"), F_OK), 0);
     assert_string_equal(value_of(&parsed, "sslmode"), "prefer");
-    assert_string_equal(value_of(&parsed, "sslrootcert"), "");
+    /* Nor one in ~/.postgresql, which empty ones would mean. */
+    static const char *const files[] = { "sslrootcert", "sslcert", "sslkey", "sslcrl" };
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        assert_string_not_equal(value_of(&parsed, files[i]), "");
+        assert_int_not_equal(access(value_of(&parsed, files[i]), F_OK), 0);
+    }
     assert_string_equal(value_of(&parsed, "gssencmode"), "disable");
     assert_string_equal(value_of(&parsed, "channel_binding"), "prefer");
     assert_string_equal(value_of(&parsed, "client_encoding"), "UTF8");
@@ -137,6 +142,21 @@ static void test_tls(void **state)
     options.ssl_mode = "require";
     AUTO(struct parsed, parsed_done) required = parse(&options, NULL);
     assert_string_equal(value_of(&required, "sslmode"), "require");
+    options.channel_binding = "require";
+    AUTO(struct parsed, parsed_done) bound = parse(&options, NULL);
+    assert_string_equal(value_of(&bound, "channel_binding"), "require");
+}
+
+/* Before version 16 libpq takes the word for the name of a file. */
+static void test_authorities_of_the_system(void **state)
+{
+    (void)state;
+    struct db_conn_options options = plain_options();
+    options.ssl_root_cert = "system";
+    AUTO(struct parsed, parsed_done) parsed = parse(&options, NULL);
+    assert_string_equal(value_of(&parsed, "sslmode"), "verify-full");
+    assert_string_equal(value_of(&parsed, "sslrootcert"),
+                        PQlibVersion() < 160000 ? "/etc/ssl/certs/ca-certificates.crt" : "system");
 }
 
 static void test_only_primary(void **state)
@@ -196,15 +216,11 @@ static void test_password_is_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_quoting),
-        cmocka_unit_test(test_replication),
-        cmocka_unit_test(test_replication_settings_only_there),
-        cmocka_unit_test(test_tls),
-        cmocka_unit_test(test_only_primary),
-        cmocka_unit_test(test_environment_is_shut_out),
-        cmocka_unit_test(test_too_long),
-        cmocka_unit_test(test_password_is_last),
+        cmocka_unit_test(test_plain),        cmocka_unit_test(test_quoting),
+        cmocka_unit_test(test_replication),  cmocka_unit_test(test_replication_settings_only_there),
+        cmocka_unit_test(test_tls),          cmocka_unit_test(test_authorities_of_the_system),
+        cmocka_unit_test(test_only_primary), cmocka_unit_test(test_environment_is_shut_out),
+        cmocka_unit_test(test_too_long),     cmocka_unit_test(test_password_is_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
