@@ -592,18 +592,3 @@ bool publication_drop(struct db_conn *conn, const char *name, bool *out_dropped,
     *out_dropped = exists;
     return true;
 }
-
-bool publication_each_table(struct db_conn *conn, const char *name, publication_visit_fn *visit,
-                            void *self, struct error *err)
-{
-    AUTO(PGresult *, db_conn_clear_p) result = NULL;
-    if (!db_conn_query(conn, STATEMENT_DEADLINE_MS,
-                       "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables"
-                       " WHERE pubname = $1 ORDER BY 1, 2",
-                       1, &name, &result, err))
-        return error_prefix(err, "look at the tables of publication \"%s\"", name);
-    for (int row = 0; row < PQntuples(result); row++)
-        if (!visit(self, PQgetvalue(result, row, 0), PQgetvalue(result, row, 1), err))
-            return false;
-    return true;
-}

@@ -72,11 +72,4 @@ MUST_CHECK bool publication_exists(struct db_conn *conn, const char *name, bool 
 MUST_CHECK bool publication_drop(struct db_conn *conn, const char *name, bool *out_dropped,
                                  struct error *err);
 
-/* The tables that the publication publishes now (pg_publication_tables), for the routes' check:
- * each is called with schema and name; visit returns false to end with its error. */
-typedef bool publication_visit_fn(void *self, const char *schema, const char *name,
-                                  struct error *err);
-MUST_CHECK bool publication_each_table(struct db_conn *conn, const char *name,
-                                       publication_visit_fn *visit, void *self, struct error *err);
-
 #endif

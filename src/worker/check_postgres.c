@@ -427,12 +427,12 @@ static void add_topic(struct check_sight *sight, const char *topic)
     sight->topics[sight->topic_count++] = memory_text(topic);
 }
 
-static bool find_route(void *self, const char *schema, const char *name, struct error *err UNUSED)
+static bool find_route(void *self, const struct published_table *table, struct error *err UNUSED)
 {
     struct notes *notes = self;
     struct error failure = ERROR_INIT;
     AUTO(char *, memory_free_p) topic = NULL;
-    if (!settings_topic(notes->sight->settings, schema, name, &topic, &failure)) {
+    if (!settings_topic(notes->sight->settings, table, &topic, &failure)) {
         notes->count++;
         check_report_add_error(&notes->sight->report, notes->sight->check, &failure);
     } else if (topic != NULL) {
@@ -441,15 +441,26 @@ static bool find_route(void *self, const char *schema, const char *name, struct 
     return true;
 }
 
+static bool find_routes(struct notes *notes, struct error *err)
+{
+    const struct publication_options *options = &notes->sight->settings->publication;
+    for (uint32_t i = 0; i < options->table_count; i++) {
+        const struct published_table table = { options->tables[i].schema, options->tables[i].name,
+                                               NULL, 0 };
+        if (!find_route(notes, &table, err))
+            return false;
+    }
+    return options->table_count > 0 ||
+           relation_facts_each_published(
+               notes->sight->conn, options->name,
+               notes->sight->config->cdc_extension_support_enable_timescale_db, find_route, notes,
+               err);
+}
+
 bool check_postgres_routes(struct check_sight *sight, struct error *err)
 {
     struct notes notes = { .sight = sight };
-    const struct publication_options *options = &sight->settings->publication;
-    for (uint32_t i = 0; i < options->table_count; i++)
-        if (!find_route(&notes, options->tables[i].schema, options->tables[i].name, err))
-            return false;
-    if (options->table_count == 0 &&
-        !publication_each_table(sight->conn, options->name, find_route, &notes, err))
+    if (!find_routes(&notes, err))
         return false;
     if (notes.count == 0)
         check_say(sight, OK, MEND_NONE, "every table has its topic: %u topics", sight->topic_count);
