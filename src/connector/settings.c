@@ -59,7 +59,6 @@ static void set_publication(struct settings *settings)
 {
     const struct config *config = settings->config;
     uint32_t count = config->cdc_publication_tables.count;
-    settings->all_tables = count == 0;
     settings->tables = memory_array(count + 1, sizeof(*settings->tables));
     settings->keys = memory_array(count + 1, sizeof(*settings->keys));
     settings->key_count = count;
@@ -88,8 +87,11 @@ static void set_publication(struct settings *settings)
         .operations = config->cdc_publication_operations,
         .tables = settings->tables,
         .table_count = count,
+        .schemas = config->cdc_publication_schemas.items,
+        .schema_count = config->cdc_publication_schemas.count,
         .via_partition_root = publishes_via_root(config),
     };
+    settings->all_tables = publication_is_for_all_tables(&settings->publication);
 }
 
 static void set_heartbeat(struct settings *settings)

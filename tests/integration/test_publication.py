@@ -127,3 +127,48 @@ def test_timescaledb_that_is_not_there(scenario):
     scenario.execute("insert into users values (1)")
     scenario.settle(worker)
     assert [value["id"] for value in scenario.values()] == [1]
+
+
+def test_all_tables_of_schemas(scenario, postgres):
+    """Whatever they are called, with those that come later, beside a table that is listed."""
+    need(postgres, 15)
+    for statement in (
+        'create schema "Sch ""1"', 'create schema two', 'create schema three',
+        'create table "Sch ""1"."*" (id int primary key)', "create table two.b (id int primary key)",
+        "create table three.c (id int primary key)", "create table users (id int primary key)",
+        "create table others (id int primary key)",
+    ):  # fmt: skip
+        scenario.execute(statement)
+    schemas = {"publication": {"schemas": ['Sch "1', "two"]}}
+    template = {"tableTopicMapping": None, "topicTemplate": scenario.topic}
+    worker = scenario.streaming(scenario.config(cdc=schemas, kafka=template))
+    scenario.execute('insert into "Sch ""1"."*" values (1)')
+    scenario.execute("insert into two.b values (2)")
+    scenario.execute("insert into three.c values (3)")
+    scenario.execute("insert into users values (4)")
+    scenario.execute("insert into others values (5)")
+    scenario.execute("create table two.later (id int primary key)")
+    scenario.execute("insert into two.later values (6)")
+    scenario.execute("delete from two.b")
+    scenario.settle(worker)
+    assert [(value["id"], value["operation"]) for value in scenario.values()] == [
+        (1, "INSERT"), (2, "INSERT"), (4, "INSERT"), (6, "INSERT"), (2, "DELETE"),
+    ]  # fmt: skip
+    assert worker.find_log("is not as configured") is None
+    worker.terminate()
+    worker = scenario.streaming(scenario.config(cdc={"publication": {"schemas": ["two", "three"]}}, kafka=template))
+    drift = worker.find_log("is not as configured")
+    assert 'does not publish all tables of schema "three"' in drift["msg"]
+    assert drift["advice"].endswith('SET TABLE ONLY "public"."users", TABLES IN SCHEMA "two", "three";')
+    scenario.execute(drift["advice"])
+    scenario.execute("insert into three.c values (7)")
+    scenario.settle(worker)
+    assert scenario.values()[-1]["id"] == 7
+
+
+def test_a_schema_that_is_not_there(scenario, postgres):
+    config = scenario.config([], cdc={"publication": {"schemas": ["nowhere"]}}, kafka={"unmapped": "skip"})
+    worker = scenario.worker(config)
+    assert worker.wait_exit() == (69 if postgres.version >= 15 else 78)
+    log = worker.last_log("schema")
+    assert log["code"] == ("schema_missing" if postgres.version >= 15 else "schemas_need_15"), log
