@@ -206,6 +206,26 @@ static void check_columns(const struct check *check, const struct config_table *
     }
 }
 
+/* PostgreSQL's own rules: no schema twice, and column lists not beside schemas. */
+static void check_schemas(const struct check *check)
+{
+    const struct config_list *schemas = &check->config->cdc_publication_schemas;
+    const struct config_tables *tables = &check->config->cdc_publication_tables;
+    for (uint32_t i = 0; i < schemas->count; i++) {
+        const struct config_list before = { schemas->items, i };
+        if (list_has(&before, schemas->items[i]))
+            complain(check, "cdc.publication.schemas", "schema \"%s\" is given twice",
+                     schemas->items[i]);
+    }
+    for (uint32_t i = 0; schemas->count > 0 && i < tables->count; i++)
+        if (tables->items[i].columns.count > 0)
+            complain(
+                check, "cdc.publication.schemas",
+                "PostgreSQL has no column lists beside schemas, and cdc.publication.tables[%u] "
+                "has one",
+                i);
+}
+
 static bool same_table(const struct config_table *a, const struct config_table *b)
 {
     return strcmp(a->schema, b->schema) == 0 && strcmp(a->name, b->name) == 0;
@@ -349,6 +369,7 @@ void config_check_all(const struct config *config, struct config_problems *probl
     check_snapshot(&check);
     check_heartbeat(&check);
     check_tables(&check);
+    check_schemas(&check);
     check_mapping(&check);
     check_sizes(&check);
     check_lease_name(&check);

@@ -357,6 +357,7 @@ static void make_session(struct connector *connector)
     connector->session = (struct session_options){
         .conn = settings->conn,
         .publication = settings->publication,
+        .timescaledb = config->cdc_extension_support_enable_timescale_db,
         .slot = config->cdc_slot_name,
         .create_slot = config->cdc_slot_create_if_not_exists,
         .wal_sender_timeout_ms = wal_sender_timeout_ms(connector),
@@ -374,6 +375,7 @@ static void make_watcher(struct connector *connector)
         .conn = connector->settings->conn,
         .slot = connector->session.slot,
         .publication = connector->session.publication.name,
+        .timescaledb = connector->session.timescaledb,
         .heartbeat = connector->settings->heartbeat,
         .interval_ms = connector->settings->config->cdc_slot_slot_activity_checker_interval_ms,
         .clock = connector->clock,

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "connector/table_topic.h"
 #include "format/key.h"
 
 struct handler_builtin {
@@ -34,18 +35,41 @@ void handler_builtin_keep(struct relation *relation, void *guest, void (*guest_f
     table->guest_free = guest_free;
 }
 
-/* Which columns are the key: configured, flagged by the identity, or the primary key (asked). */
+/* What a relation is a part of, and its primary key, are asked where they decide something. */
 
-static const struct handler_builtin_key *configured_key(const struct handler_builtin *handler,
-                                                        const struct relation *relation)
+static enum emit look_up(struct handler_builtin *handler, const struct relation *relation,
+                         struct relation_facts *out_facts)
+{
+    watcher_ask(handler->with.watcher, relation->oid);
+    return watcher_answer(handler->with.watcher, relation->oid, &handler->names, out_facts) ==
+                   WATCHER_FOUND
+               ? EMIT_OK
+               : EMIT_WAIT;
+}
+
+/* Which columns are the key: configured (of the table, or of a parent), flagged by the identity, or
+ * the primary key. */
+
+static const struct handler_builtin_key *key_configured_for(const struct handler_builtin *handler,
+                                                            struct slice schema, struct slice table)
 {
     for (uint32_t i = 0; i < handler->with.key_count; i++) {
         const struct handler_builtin_key *key = &handler->with.keys[i];
-        if (key->column_count > 0 && slice_is(relation->schema, key->schema) &&
-            slice_is(relation->name, key->table))
+        if (key->column_count > 0 && slice_is(schema, key->schema) && slice_is(table, key->table))
             return key;
     }
     return NULL;
+}
+
+static const struct handler_builtin_key *configured_key(const struct handler_builtin *handler,
+                                                        const struct relation *relation,
+                                                        const struct relation_facts *facts)
+{
+    const struct handler_builtin_key *key =
+        key_configured_for(handler, relation->schema, relation->name);
+    for (uint16_t i = 0; key == NULL && i < facts->parent_count; i++)
+        key = key_configured_for(handler, facts->parents[i].schema, facts->parents[i].name);
+    return key;
 }
 
 struct key_names {
@@ -94,24 +118,18 @@ static void keep_if_published(const struct relation *relation, struct key_names 
     }
 }
 
-static enum emit find_key(struct handler_builtin *handler, const struct relation *relation,
-                          struct key_names *out)
+static void find_key(struct handler_builtin *handler, const struct relation *relation,
+                     const struct relation_facts *facts, struct key_names *out)
 {
-    const struct handler_builtin_key *configured = configured_key(handler, relation);
+    const struct handler_builtin_key *configured = configured_key(handler, relation, facts);
     if (configured != NULL) {
         names_from_config(handler, configured, out);
-        return EMIT_OK;
-    }
-    if (!key_needs_primary_key(relation, false)) {
+    } else if (!key_needs_primary_key(relation, false)) {
         names_from_identity(handler, relation, out);
-        return EMIT_OK;
+    } else {
+        *out = (struct key_names){ facts->key, facts->key_count };
+        keep_if_published(relation, out);
     }
-    watcher_ask_key(handler->with.watcher, relation->oid);
-    if (watcher_key_answer(handler->with.watcher, relation->oid, &handler->names, &out->names,
-                           &out->count) == WATCHER_KEY_PENDING)
-        return EMIT_WAIT;
-    keep_if_published(relation, out);
-    return EMIT_OK;
 }
 
 /* A table: its plan, its topic, its place in the status. */
@@ -151,16 +169,26 @@ static void note_table(struct handler_builtin *handler, struct handler_builtin_t
                  LOG_STR("topic", table->topic), LOG_INT("key_columns", table->plan->key_count));
 }
 
-/* The route comes first: a table without a topic needs no key, and must not wait for one. */
+static bool needs_facts(const struct handler_builtin *handler, const struct relation *relation)
+{
+    if (!topic_route_maps(handler->with.route, relation->schema, relation->name))
+        return true;
+    return key_configured_for(handler, relation->schema, relation->name) == NULL &&
+           key_needs_primary_key(relation, false);
+}
+
 static enum emit fill_table(struct handler_builtin *handler, struct relation *relation,
                             struct handler_builtin_table *table, struct error *err)
 {
     struct key_names key = { NULL, 0 };
-    if (!topic_route_find(handler->with.route, relation->schema, relation->name, &table->topic,
-                          err))
-        return EMIT_FAILED;
-    if (table->topic != NULL && find_key(handler, relation, &key) == EMIT_WAIT)
+    struct relation_facts facts = { .key_count = 0 };
+    if (needs_facts(handler, relation) && look_up(handler, relation, &facts) == EMIT_WAIT)
         return EMIT_WAIT;
+    if (!table_topic_find(handler->with.route, relation->schema, relation->name, facts.parents,
+                          facts.parent_count, &table->topic, err))
+        return EMIT_FAILED;
+    if (table->topic != NULL)
+        find_key(handler, relation, &facts, &key);
     if (!table_plan_new(relation, key.names, key.count, &table->plan, err))
         return EMIT_FAILED;
     table->plan->routed = table->topic != NULL;

@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connector/table_topic.h"
 
 struct session {
     const struct session_options *with;
@@ -138,17 +139,25 @@ static void published_done(struct published *published)
     memory_free(published->names);
 }
 
-static bool check_route(void *self, const char *schema, const char *name, struct error *err)
+static void add_name(struct published *published, struct slice schema, struct slice name)
+{
+    published->names =
+        memory_resize(published->names, (published->count + 1) * sizeof(*published->names));
+    published->names[published->count++] =
+        text_format("%.*s.%.*s", SLICE_ARGS(schema), SLICE_ARGS(name));
+}
+
+/* Parents count as published: their topic takes what their parts publish. */
+static bool check_route(void *self, const struct published_table *table, struct error *err)
 {
     struct published *published = self;
     char *topic = NULL;
-    if (!topic_route_find(published->session->with->route, slice_of(schema), slice_of(name), &topic,
-                          err))
+    if (!table_topic_of_published(published->session->with->route, table, &topic, err))
         return false;
     memory_free(topic);
-    published->names =
-        memory_resize(published->names, (published->count + 1) * sizeof(*published->names));
-    published->names[published->count++] = text_format("%s.%s", schema, name);
+    add_name(published, slice_of(table->schema), slice_of(table->name));
+    for (uint16_t i = 0; i < table->parent_count; i++)
+        add_name(published, table->parents[i].schema, table->parents[i].name);
     return true;
 }
 
@@ -164,8 +173,8 @@ static void note_unused(void *self, const char *table)
 static bool check_routes(struct session *session, struct error *err)
 {
     AUTO(struct published, published_done) published = { .session = session };
-    if (!publication_each_table(session->sql, session->with->publication.name, check_route,
-                                &published, err))
+    if (!relation_facts_each_published(session->sql, session->with->publication.name,
+                                       session->with->timescaledb, check_route, &published, err))
         return false;
     if (!session->memory->mapping_noted)
         topic_route_unused(session->with->route, (const char *const *)published.names,

@@ -18,6 +18,7 @@
 struct session_options {
     struct db_conn_options conn; /* without replication */
     struct publication_options publication;
+    bool timescaledb; /* chunks are parts of their hypertables */
     const char *slot;
     bool create_slot;
     int64_t wal_sender_timeout_ms;

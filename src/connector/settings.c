@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/uuid.h"
 #include "config/config_option.h"
+#include "connector/table_topic.h"
 
 /* The configuration itself is limited to that. */
 enum { SETTINGS_BROKERS_LIMIT_BYTES = 1024 * 1024 };
@@ -46,11 +47,18 @@ static void set_conn(struct settings *settings)
     };
 }
 
+static bool publishes_via_root(const struct config *config)
+{
+    bool via_root = config->cdc_publication_via_partition_root;
+    for (uint32_t i = 0; i < config->cdc_publication_tables.count; i++)
+        via_root = via_root || config->cdc_publication_tables.items[i].partitioned;
+    return via_root;
+}
+
 static void set_publication(struct settings *settings)
 {
     const struct config *config = settings->config;
     uint32_t count = config->cdc_publication_tables.count;
-    settings->all_tables = count == 0;
     settings->tables = memory_array(count + 1, sizeof(*settings->tables));
     settings->keys = memory_array(count + 1, sizeof(*settings->keys));
     settings->key_count = count;
@@ -79,8 +87,11 @@ static void set_publication(struct settings *settings)
         .operations = config->cdc_publication_operations,
         .tables = settings->tables,
         .table_count = count,
-        .via_partition_root = config->cdc_publication_via_partition_root,
+        .schemas = config->cdc_publication_schemas.items,
+        .schema_count = config->cdc_publication_schemas.count,
+        .via_partition_root = publishes_via_root(config),
     };
+    settings->all_tables = publication_is_for_all_tables(&settings->publication);
 }
 
 static void set_heartbeat(struct settings *settings)
@@ -287,10 +298,10 @@ bool settings_new(const struct config *config, struct settings **out_settings, s
     return true;
 }
 
-bool settings_topic(const struct settings *settings, const char *schema, const char *table,
+bool settings_topic(const struct settings *settings, const struct published_table *table,
                     char **out_topic, struct error *err)
 {
-    return topic_route_find(settings->route, slice_of(schema), slice_of(table), out_topic, err);
+    return table_topic_of_published(settings->route, table, out_topic, err);
 }
 
 void settings_free(struct settings *settings)

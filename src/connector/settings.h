@@ -16,6 +16,7 @@
 #include "postgres/db_conn.h"
 #include "postgres/heartbeat.h"
 #include "postgres/publication.h"
+#include "postgres/relation_facts.h"
 
 struct settings {
     const struct config *config; /* not owned */
@@ -50,8 +51,8 @@ MUST_CHECK bool settings_new(const struct config *config, struct settings **out_
 /* The UUID behind "pqcdc:" in application_name, instead of a random one. */
 void settings_set_instance(struct settings *settings, const char *uuid);
 /* As topic_route_find(). */
-MUST_CHECK bool settings_topic(const struct settings *settings, const char *schema,
-                               const char *table, char **out_topic, struct error *err);
+MUST_CHECK bool settings_topic(const struct settings *settings, const struct published_table *table,
+                               char **out_topic, struct error *err);
 void settings_free(struct settings *settings); /* NULL allowed */
 CLEANUP_POINTER(struct settings, settings_free)
 

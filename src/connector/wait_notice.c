@@ -12,7 +12,7 @@ void wait_notice_look(struct wait_notice *notice, bool waiting, mono_ms_t now)
         return;
     bool told =
         watcher_last_error(notice->watcher, &blindness) && blindness.error.class != ERROR_NONE;
-    log_warn(notice->log, "the primary key of a table cannot be looked up: still waiting",
+    log_warn(notice->log, "a table cannot be looked up in the catalogs: still waiting",
              LOG_STR("error", told ? blindness.error.text : NULL));
     notice->since.value = 0;
 }

@@ -1,4 +1,4 @@
-/* A key look-up that takes long: said once. Pipeline's thread. */
+/* a look-up that takes long: said once. Pipeline's thread. */
 #ifndef CONNECTOR_WAIT_NOTICE_H
 #define CONNECTOR_WAIT_NOTICE_H
 

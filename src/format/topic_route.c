@@ -213,40 +213,59 @@ void topic_route_unused(const struct topic_route *route, const char *const *publ
             visit(self, route->pairs[i].table);
 }
 
-static bool find_by_template(const struct topic_route *route, struct slice schema,
-                             struct slice table, char **out_topic, struct error *err)
+static bool find_by_template(const struct topic_route *route, const struct topic_route_name *name,
+                             char **out_topic, struct error *err)
 {
-    AUTO(char *, memory_free_p) topic = expand(route, schema, table);
+    AUTO(char *, memory_free_p) topic = expand(route, name->schema, name->table);
     const char *fault = name_fault(topic);
     if (fault == NULL) {
         *out_topic = TAKE(topic);
         return true;
     }
     error_set(err, ERROR_HALT, "topic_name_invalid",
-              "table %.*s.%.*s: the template makes the topic \"%s\": %s", SLICE_ARGS(schema),
-              SLICE_ARGS(table), topic, fault);
+              "table %.*s.%.*s: the template makes the topic \"%s\": %s", SLICE_ARGS(name->schema),
+              SLICE_ARGS(name->table), topic, fault);
     return error_advise(err, "name a topic for this table in kafka.tableTopicMapping");
 }
 
-bool topic_route_find(const struct topic_route *route, struct slice schema, struct slice table,
-                      char **out_topic, struct error *err)
+static const struct pair *find_mapped(const struct topic_route *route, struct slice schema,
+                                      struct slice table)
 {
     AUTO(char *, memory_free_p) name =
         text_format("%.*s.%.*s", SLICE_ARGS(schema), SLICE_ARGS(table));
-    const struct pair *pair = find_pair(route, slice_of(name));
-    if (pair != NULL) {
+    return find_pair(route, slice_of(name));
+}
+
+bool topic_route_maps(const struct topic_route *route, struct slice schema, struct slice table)
+{
+    return find_mapped(route, schema, table) != NULL;
+}
+
+static bool unmapped(const struct topic_route_name *name, struct error *err)
+{
+    error_set(err, ERROR_HALT, "topic_unmapped", "table %.*s.%.*s has no topic",
+              SLICE_ARGS(name->schema), SLICE_ARGS(name->table));
+    return error_advise(err,
+                        "add \"%.*s.%.*s\" to kafka.tableTopicMapping, or set kafka.topicTemplate "
+                        "(for example \"{schema}.{table}\"), or kafka.unmapped: skip",
+                        SLICE_ARGS(name->schema), SLICE_ARGS(name->table));
+}
+
+bool topic_route_find(const struct topic_route *route, const struct topic_route_name *names,
+                      uint32_t count, char **out_topic, struct error *err)
+{
+    CHECK(count > 0);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pair *pair = find_mapped(route, names[i].schema, names[i].table);
+        if (pair == NULL)
+            continue;
         *out_topic = memory_text(pair->topic);
         return true;
     }
     if (route->topic_template != NULL)
-        return find_by_template(route, schema, table, out_topic, err);
-    if (route->unmapped == TOPIC_ROUTE_SKIP) {
-        *out_topic = NULL;
-        return true;
-    }
-    error_set(err, ERROR_HALT, "topic_unmapped", "table %s has no topic", name);
-    return error_advise(err,
-                        "add \"%s\" to kafka.tableTopicMapping, or set kafka.topicTemplate (for "
-                        "example \"{schema}.{table}\"), or kafka.unmapped: skip",
-                        name);
+        return find_by_template(route, &names[count - 1], out_topic, err);
+    if (route->unmapped == TOPIC_ROUTE_FAIL)
+        return unmapped(&names[0], err);
+    *out_topic = NULL;
+    return true;
 }

@@ -1,5 +1,6 @@
 /* Table -> topic name: the configured mapping first ("schema.table", or "table" without any point
- * for schema public), then the template, then `unmapped`. Template placeholders: {database}
+ * for schema public), that of a parent of which it is a part next, then the template, with the name
+ * of the last parent, then `unmapped`. Template placeholders: {database}
  * {schema} {table}; bytes of their values that Kafka does not allow in a topic name become '_'.
  * Immutable once made; any thread. */
 #ifndef FORMAT_TOPIC_ROUTE_H
@@ -45,10 +46,18 @@ typedef void topic_route_visit_fn(void *self, const char *table);
 void topic_route_unused(const struct topic_route *route, const char *const *published,
                         uint32_t published_count, topic_route_visit_fn *visit, void *self);
 
-/* *out_topic = a name that memory_free() takes, or NULL when the table is to be skipped. False,
- * ERROR_HALT: no topic for this table and unmapped tables fail ("topic_unmapped": names the table
- * and says what to add), or the template makes a name that Kafka refuses ("topic_name_invalid"). */
-MUST_CHECK bool topic_route_find(const struct topic_route *route, struct slice schema,
-                                 struct slice table, char **out_topic, struct error *err);
+/* Whether the mapping names the table itself: its parents need not be known then. */
+bool topic_route_maps(const struct topic_route *route, struct slice schema, struct slice table);
+
+/* names[0] is the table, the others are its parents, the nearest first. *out_topic = a name that
+ * memory_free() takes, or NULL when the table is to be skipped. False, ERROR_HALT: no topic for
+ * this table and unmapped tables fail ("topic_unmapped": names the table and says what to add), or
+ * the template makes a name that Kafka refuses ("topic_name_invalid"). */
+struct topic_route_name {
+    struct slice schema, table;
+};
+MUST_CHECK bool topic_route_find(const struct topic_route *route,
+                                 const struct topic_route_name *names, uint32_t count,
+                                 char **out_topic, struct error *err);
 
 #endif

@@ -109,11 +109,19 @@ static bool append_table(struct db_conn *conn, struct buf *out,
     return true;
 }
 
-static bool append_tables(const struct ensurer *ensurer, struct buf *out, struct error *err)
+/* TABLE ONLY "s"."t", ONLY "s"."u", TABLES IN SCHEMA "v", "w" */
+static bool append_members(const struct ensurer *ensurer, struct buf *out, struct error *err)
 {
-    for (uint32_t i = 0; i < ensurer->options->table_count; i++) {
+    const struct publication_options *options = ensurer->options;
+    for (uint32_t i = 0; i < options->table_count; i++) {
         buf_append_text(out, i == 0 ? "TABLE ONLY " : ", ONLY ");
-        if (!append_table(ensurer->conn, out, &ensurer->options->tables[i], err))
+        if (!append_table(ensurer->conn, out, &options->tables[i], err))
+            return false;
+    }
+    for (uint32_t i = 0; i < options->schema_count; i++) {
+        buf_append_text(out, i > 0 || options->table_count > 0 ? ", " : "");
+        buf_append_text(out, i == 0 ? "TABLES IN SCHEMA " : "");
+        if (!append_identifier(ensurer->conn, out, options->schemas[i], err))
             return false;
     }
     return true;
@@ -133,9 +141,9 @@ static bool creation_sql(const struct ensurer *ensurer, char **out_sql, struct e
     const struct publication_options *options = ensurer->options;
     AUTO(struct buf, buf_done) sql = buf_init(SQL_MAX_BYTES);
     buf_append_format(&sql, "CREATE PUBLICATION %s FOR ", ensurer->quoted_name);
-    if (options->table_count == 0)
+    if (publication_is_for_all_tables(options))
         buf_append_text(&sql, "ALL TABLES");
-    else if (!append_tables(ensurer, &sql, err))
+    else if (!append_members(ensurer, &sql, err))
         return false;
     buf_append_text(&sql, " WITH (publish = '");
     append_operations(&sql, wanted_operations(options));
@@ -144,11 +152,11 @@ static bool creation_sql(const struct ensurer *ensurer, char **out_sql, struct e
     return finish_sql(&sql, out_sql, err);
 }
 
-static bool set_tables_sql(const struct ensurer *ensurer, char **out_sql, struct error *err)
+static bool set_members_sql(const struct ensurer *ensurer, char **out_sql, struct error *err)
 {
     AUTO(struct buf, buf_done) sql = buf_init(SQL_MAX_BYTES);
     buf_append_format(&sql, "ALTER PUBLICATION %s SET ", ensurer->quoted_name);
-    if (!append_tables(ensurer, &sql, err))
+    if (!append_members(ensurer, &sql, err))
         return false;
     buf_append_byte(&sql, ';');
     return finish_sql(&sql, out_sql, err);
@@ -278,10 +286,10 @@ static bool note_kind_drift(const struct ensurer *ensurer, const struct state *s
     AUTO(char *, memory_free_p) sql = NULL;
     if (!creation_sql(ensurer, &sql, err))
         return false;
-    AUTO(char *, memory_free_p) text =
-        text_format("publication %s %s", ensurer->quoted_name,
-                    state->all_tables ? "is FOR ALL TABLES, a list of tables is configured"
-                                      : "has a list of tables, all tables are configured");
+    AUTO(char *, memory_free_p) text = text_format(
+        "publication %s %s", ensurer->quoted_name,
+        state->all_tables ? "is FOR ALL TABLES, a list of tables or schemas is configured"
+                          : "has a list of tables or schemas, all tables are configured");
     AUTO(char *, memory_free_p) advice =
         text_format("PostgreSQL cannot change this: drop the slot and the publication, create "
                     "the publication anew, then start again, which creates the slot; or "
@@ -413,21 +421,47 @@ static void find_extra(const struct ensurer *ensurer, const PGresult *members, s
     }
 }
 
+static bool is_schema_configured(const struct publication_options *options, const char *name)
+{
+    for (uint32_t i = 0; i < options->schema_count; i++)
+        if (strcmp(options->schemas[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool has_schema(const PGresult *schemas, const char *name)
+{
+    for (int row = 0; row < PQntuples(schemas); row++)
+        if (strcmp(PQgetvalue(schemas, row, 0), name) == 0)
+            return true;
+    return false;
+}
+
+static void append_schema(struct buf *out, const char *what, const char *schema)
+{
+    buf_append_format(out, "%s%s all tables of schema \"%s\"", out->size == 0 ? "" : "; ", what,
+                      schema);
+}
+
 static bool find_schemas(const struct ensurer *ensurer, const char *oid, struct buf *findings,
                          struct error *err)
 {
+    const struct publication_options *options = ensurer->options;
     if (ensurer->conn->server_version < COLUMN_LIST_SERVER)
         return true;
-    AUTO(PGresult *, db_conn_clear_p) result = NULL;
-    if (!db_conn_query(ensurer->conn, STATEMENT_DEADLINE_MS, schemas_sql, 1, &oid, &result, err))
+    AUTO(PGresult *, db_conn_clear_p) schemas = NULL;
+    if (!db_conn_query(ensurer->conn, STATEMENT_DEADLINE_MS, schemas_sql, 1, &oid, &schemas, err))
         return false;
-    for (int row = 0; row < PQntuples(result); row++)
-        buf_append_format(findings, "%spublishes all tables of schema \"%s\"",
-                          findings->size == 0 ? "" : "; ", PQgetvalue(result, row, 0));
+    for (uint32_t i = 0; i < options->schema_count; i++)
+        if (!has_schema(schemas, options->schemas[i]))
+            append_schema(findings, "does not publish", options->schemas[i]);
+    for (int row = 0; row < PQntuples(schemas); row++)
+        if (!is_schema_configured(options, PQgetvalue(schemas, row, 0)))
+            append_schema(findings, "publishes", PQgetvalue(schemas, row, 0));
     return true;
 }
 
-static bool note_tables_drift(const struct ensurer *ensurer, const char *oid, struct error *err)
+static bool note_members_drift(const struct ensurer *ensurer, const char *oid, struct error *err)
 {
     AUTO(PGresult *, db_conn_clear_p) members = NULL;
     bool has_lists = ensurer->conn->server_version >= COLUMN_LIST_SERVER;
@@ -442,7 +476,7 @@ static bool note_tables_drift(const struct ensurer *ensurer, const char *oid, st
     find_extra(ensurer, members, &findings);
     if (findings.size == 0)
         return true;
-    if (!set_tables_sql(ensurer, &sql, err))
+    if (!set_members_sql(ensurer, &sql, err))
         return false;
     AUTO(char *, memory_free_p) text = text_format("publication %s is not as configured: it %s",
                                                    ensurer->quoted_name, buf_text(&findings));
@@ -454,10 +488,10 @@ static bool note_drift(const struct ensurer *ensurer, const struct state *state,
 {
     if (!note_options_drift(ensurer, state, err))
         return false;
-    bool all_tables = ensurer->options->table_count == 0;
+    bool all_tables = publication_is_for_all_tables(ensurer->options);
     if (state->all_tables != all_tables)
         return note_kind_drift(ensurer, state, err);
-    if (all_tables || note_tables_drift(ensurer, state->oid, err))
+    if (all_tables || note_members_drift(ensurer, state->oid, err))
         return true;
     return error_prefix(err, "look at the tables of publication %s", ensurer->quoted_name);
 }
@@ -590,20 +624,5 @@ bool publication_drop(struct db_conn *conn, const char *name, bool *out_dropped,
         (exists && !drop_existing(conn, name, err)))
         return false;
     *out_dropped = exists;
-    return true;
-}
-
-bool publication_each_table(struct db_conn *conn, const char *name, publication_visit_fn *visit,
-                            void *self, struct error *err)
-{
-    AUTO(PGresult *, db_conn_clear_p) result = NULL;
-    if (!db_conn_query(conn, STATEMENT_DEADLINE_MS,
-                       "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables"
-                       " WHERE pubname = $1 ORDER BY 1, 2",
-                       1, &name, &result, err))
-        return error_prefix(err, "look at the tables of publication \"%s\"", name);
-    for (int row = 0; row < PQntuples(result); row++)
-        if (!visit(self, PQgetvalue(result, row, 0), PQgetvalue(result, row, 1), err))
-            return false;
     return true;
 }

@@ -32,12 +32,19 @@ struct publication_options {
     const char *name;
     bool create_if_not_exists;
     uint32_t operations;                    /* bits; 0 = all */
-    const struct publication_table *tables; /* count 0 = FOR ALL TABLES */
+    const struct publication_table *tables; /* neither tables nor schemas: FOR ALL TABLES */
     uint32_t table_count;
+    const char *const *schemas; /* all tables of each (15+) */
+    uint32_t schema_count;
     bool via_partition_root;
     bool slot_exists; /* then a missing publication is ERROR_HALT "publication_missing_slot_exists":
                          it must not be created after the slot */
 };
+
+static inline bool publication_is_for_all_tables(const struct publication_options *options)
+{
+    return options->table_count == 0 && options->schema_count == 0;
+}
 
 /* Things worth a log line: "publication created", "replica identity changed", drift. text and
  * advice live until the call returns. warning: drift or something left undone. */
@@ -71,12 +78,5 @@ MUST_CHECK bool publication_exists(struct db_conn *conn, const char *name, bool 
 /* *out_dropped: false = there was none. */
 MUST_CHECK bool publication_drop(struct db_conn *conn, const char *name, bool *out_dropped,
                                  struct error *err);
-
-/* The tables that the publication publishes now (pg_publication_tables), for the routes' check:
- * each is called with schema and name; visit returns false to end with its error. */
-typedef bool publication_visit_fn(void *self, const char *schema, const char *name,
-                                  struct error *err);
-MUST_CHECK bool publication_each_table(struct db_conn *conn, const char *name,
-                                       publication_visit_fn *visit, void *self, struct error *err);
 
 #endif

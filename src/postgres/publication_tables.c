@@ -184,8 +184,45 @@ static bool check_columns(struct db_conn *conn, const struct publication_options
                              "cdc.publication.tables[].keyColumns (names are case-sensitive)");
 }
 
+static const char schemas_sql[] =
+    "SELECT s.name FROM pg_catalog.unnest($1::pg_catalog.text[]) WITH ORDINALITY AS s(name, place)"
+    " WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = s.name)"
+    " ORDER BY s.place";
+
+static bool check_schemas(struct db_conn *conn, const struct publication_options *options,
+                          struct error *err)
+{
+    if (options->schema_count == 0)
+        return true;
+    if (conn->server_version < COLUMN_LIST_SERVER) {
+        (void)error_set(err, ERROR_CONFIG, "schemas_need_15",
+                        "all tables of a schema need PostgreSQL 15 or newer, this server is %d",
+                        conn->server_version / 10000);
+        return error_advise(err, "list the tables in cdc.publication.tables instead of "
+                                 "cdc.publication.schemas");
+    }
+    AUTO(PGresult *, db_conn_clear_p) missing = NULL;
+    AUTO(struct buf, buf_done) names = buf_init(ARRAY_MAX_BYTES);
+    for (uint32_t i = 0; i < options->schema_count; i++)
+        append_item(&names, options->schemas[i]);
+    buf_append_byte(&names, '}');
+    const char *const parameters[] = { buf_text(&names) };
+    if (!db_conn_query(conn, QUERY_DEADLINE_MS, schemas_sql, 1, parameters, &missing, err))
+        return error_prefix(err, "look at the schemas of publication \"%s\"", options->name);
+    if (PQntuples(missing) == 0)
+        return true;
+    AUTO(struct buf, buf_done) text = buf_init(ARRAY_MAX_BYTES);
+    for (int row = 0; row < PQntuples(missing); row++)
+        buf_append_format(&text, "%s\"%s\"", row == 0 ? "" : ", ", PQgetvalue(missing, row, 0));
+    (void)error_set(err, ERROR_HALT, "schema_missing", "configured schemas do not exist: %s",
+                    buf_text(&text));
+    return error_advise(err, "create the schemas, or check cdc.publication.schemas (names are "
+                             "case-sensitive) and cdc.database");
+}
+
 bool publication_tables_check(struct db_conn *conn, const struct publication_options *options,
                               struct error *err)
 {
-    return check_tables(conn, options, err) && check_columns(conn, options, err);
+    return check_schemas(conn, options, err) && check_tables(conn, options, err) &&
+           check_columns(conn, options, err);
 }

@@ -314,23 +314,24 @@ bool replica_identity_inspect(struct db_conn *conn, const struct publication_tab
     return each_target(conn, table, rows_must_be_known, &reporter, err);
 }
 
-/* Of all tables that FOR ALL TABLES publishes. */
+/* Of all tables that FOR ALL TABLES publishes, or TABLES IN SCHEMA. */
 static const char unknown_sql[] =
     "SELECT n.nspname, c.relname, c.relreplident FROM pg_catalog.pg_class AS c"
     " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
     " WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384"
-    " AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND (c.relreplident = 'n'"
+    " AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+    " AND ($1::pg_catalog.text IS NULL OR n.nspname = $1) AND (c.relreplident = 'n'"
     " OR c.relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS x"
     "  WHERE x.indrelid = c.oid AND x.indisprimary)"
     " OR c.relreplident = 'i' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS x"
     "  WHERE x.indrelid = c.oid AND x.indisreplident)) ORDER BY 1, 2";
 
-bool replica_identity_inspect_all(struct db_conn *conn, publication_note_fn *note, void *self,
-                                  struct error *err)
+bool replica_identity_inspect_all(struct db_conn *conn, const char *schema,
+                                  publication_note_fn *note, void *self, struct error *err)
 {
     AUTO(PGresult *, db_conn_clear_p) result = NULL;
     const struct reporter reporter = { note, self, true };
-    if (!db_conn_query(conn, STATEMENT_DEADLINE_MS, unknown_sql, 0, NULL, &result, err))
+    if (!db_conn_query(conn, STATEMENT_DEADLINE_MS, unknown_sql, 1, &schema, &result, err))
         return error_prefix(err, "look at the replica identities");
     for (int row = 0; row < PQntuples(result); row++) {
         const struct target target = {

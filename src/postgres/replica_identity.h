@@ -24,9 +24,10 @@ MUST_CHECK bool replica_identity_inspect(struct db_conn *conn,
                                          bool rows_must_be_known, publication_note_fn *note,
                                          void *self, struct error *err);
 
-/* A warning for each table of the database whose UPDATE and DELETE the server refuses once all
- * tables are published. */
-MUST_CHECK bool replica_identity_inspect_all(struct db_conn *conn, publication_note_fn *note,
-                                             void *self, struct error *err);
+/* A warning for each table of the schema (NULL: of the database) whose UPDATE and DELETE the server
+ * refuses once all tables are published. */
+MUST_CHECK bool replica_identity_inspect_all(struct db_conn *conn, const char *schema,
+                                             publication_note_fn *note, void *self,
+                                             struct error *err);
 
 #endif

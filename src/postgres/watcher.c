@@ -46,10 +46,10 @@ struct board {
     _Atomic uint64_t words[2][REPORT_WORDS];
 };
 
-/* `request` is the wish that it answers; the result stays libpq's, one row a column. */
-struct key_answer {
+/* `request` is the wish that it answers; the result stays libpq's. */
+struct answer {
     uint64_t request;
-    PGresult *columns;
+    PGresult *rows;
 };
 
 struct watcher {
@@ -57,11 +57,12 @@ struct watcher {
     struct db_conn_options conn_options;
     const char *slot;
     const char *publication;
+    bool timescaledb;
     struct heartbeat_options heartbeat;
     struct clock clock;
     pthread_t thread;
     int stop_fd;  /* readable for ever once watcher_stop() was called */
-    int wake_fd;  /* towards the watcher's thread: a key is asked for */
+    int wake_fd;  /* towards the watcher's thread: a relation is asked for */
     int ready_fd; /* towards the pipeline */
 
     /* Written by the watcher's thread, read by any. */
@@ -79,7 +80,7 @@ struct watcher {
     /* The mailbox: a request is a number that never comes again, with the relation's OID in its
      * lower half, so that a late answer is not taken for a new one. */
     _Atomic uint64_t asked;
-    _Atomic(struct key_answer *) answer;
+    _Atomic(struct answer *) answer;
 
     /* The pipeline's thread only. */
     uint64_t request; /* 0 = nothing is asked */
@@ -94,13 +95,6 @@ struct watcher {
     mono_ms_t next_beat;
     struct backoff backoff;
 };
-
-static const char key_sql[] =
-    "SELECT a.attname FROM pg_catalog.pg_index i"
-    " CROSS JOIN LATERAL pg_catalog.unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)"
-    " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
-    " WHERE i.indrelid = $1::pg_catalog.oid AND i.indisprimary AND k.place <= i.indnkeyatts"
-    " ORDER BY k.place";
 
 /* ---- the board ---- */
 
@@ -182,27 +176,25 @@ static void publish_error(struct watcher *watcher, const struct error *err)
     board_put(&watcher->board, &watcher->report);
 }
 
-static void free_answer(struct key_answer *answer)
+static void free_answer(struct answer *answer)
 {
     if (answer == NULL)
         return;
-    PQclear(answer->columns);
+    PQclear(answer->rows);
     memory_free(answer);
 }
 
-static bool answer_key(struct watcher *watcher, struct db_conn *conn, struct error *err)
+static bool answer_request(struct watcher *watcher, struct db_conn *conn, struct error *err)
 {
     uint64_t request = atomic_load(&watcher->asked);
     if (request == watcher->answered)
         return true;
-    char oid[16];
-    (void)snprintf(oid, sizeof(oid), "%u", (unsigned)(uint32_t)request);
-    const char *const parameters[] = { oid };
-    PGresult *columns = NULL;
-    if (!db_conn_query(conn, QUERY_DEADLINE_MS, key_sql, 1, parameters, &columns, err))
+    PGresult *rows = NULL;
+    if (!relation_facts_query(conn, QUERY_DEADLINE_MS, (uint32_t)request, watcher->timescaledb,
+                              &rows, err))
         return false;
-    struct key_answer *answer = memory_alloc(sizeof(*answer));
-    *answer = (struct key_answer){ .request = request, .columns = columns };
+    struct answer *answer = memory_alloc(sizeof(*answer));
+    *answer = (struct answer){ .request = request, .rows = rows };
     free_answer(atomic_exchange(&watcher->answer, answer));
     watcher->answered = request;
     signal_fd(watcher->ready_fd);
@@ -312,7 +304,7 @@ static bool run_session(struct watcher *watcher, struct db_conn *conn, struct er
 {
     watcher->was_lost = watcher->was_terminated = false;
     do {
-        if (!answer_key(watcher, conn, err) || !look(watcher, conn, err) ||
+        if (!answer_request(watcher, conn, err) || !look(watcher, conn, err) ||
             !beat(watcher, conn, err))
             return false;
     } while (pause_for(watcher, until_next(watcher), PQsocket(conn->pg)));
@@ -420,6 +412,7 @@ struct watcher *watcher_start(const struct watcher_options *options)
     watcher->conn_options = copy_options(&watcher->texts, &options->conn);
     watcher->slot = copy_text(&watcher->texts, options->slot);
     watcher->publication = copy_text(&watcher->texts, options->publication);
+    watcher->timescaledb = options->timescaledb;
     watcher->heartbeat = copy_heartbeat(&watcher->texts, &options->heartbeat);
     atomic_init(&watcher->period_ms, period_of(options->interval_ms));
     watcher->clock = options->clock;
@@ -544,14 +537,14 @@ void watcher_acknowledge(struct watcher *watcher)
     clear_fd(watcher->ready_fd);
 }
 
-/* ---- key look-ups, on the pipeline's thread ---- */
+/* ---- look-ups, on the pipeline's thread ---- */
 
 static bool is_asked(const struct watcher *watcher, uint32_t relation_oid)
 {
     return watcher->request != 0 && (uint32_t)watcher->request == relation_oid;
 }
 
-void watcher_ask_key(struct watcher *watcher, uint32_t relation_oid)
+void watcher_ask(struct watcher *watcher, uint32_t relation_oid)
 {
     if (is_asked(watcher, relation_oid))
         return;
@@ -560,30 +553,17 @@ void watcher_ask_key(struct watcher *watcher, uint32_t relation_oid)
     signal_fd(watcher->wake_fd);
 }
 
-static void copy_columns(const PGresult *columns, struct arena *arena, struct slice **out_names,
-                         uint16_t *out_count)
-{
-    uint16_t count = (uint16_t)PQntuples(columns);
-    struct slice *names = arena_array(arena, count, sizeof(*names));
-    for (uint16_t i = 0; i < count; i++)
-        names[i] = arena_copy(
-            arena, (struct slice){ PQgetvalue(columns, i, 0), (size_t)PQgetlength(columns, i, 0) });
-    *out_names = names;
-    *out_count = count;
-}
-
-enum watcher_key watcher_key_answer(struct watcher *watcher, uint32_t relation_oid,
-                                    struct arena *arena, struct slice **out_names,
-                                    uint16_t *out_count)
+enum watcher_answered watcher_answer(struct watcher *watcher, uint32_t relation_oid,
+                                     struct arena *arena, struct relation_facts *out_facts)
 {
     if (!is_asked(watcher, relation_oid))
-        return WATCHER_KEY_PENDING;
-    struct key_answer *answer = atomic_exchange(&watcher->answer, NULL);
+        return WATCHER_PENDING;
+    struct answer *answer = atomic_exchange(&watcher->answer, NULL);
     bool found = answer != NULL && answer->request == watcher->request;
     if (found) {
-        copy_columns(answer->columns, arena, out_names, out_count);
+        *out_facts = relation_facts_read(answer->rows, arena);
         watcher->request = 0;
     }
     free_answer(answer);
-    return found ? WATCHER_KEY_FOUND : WATCHER_KEY_PENDING;
+    return found ? WATCHER_FOUND : WATCHER_PENDING;
 }

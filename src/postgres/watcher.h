@@ -1,7 +1,7 @@
 /* A thread with one ordinary session beside the stream: it looks at slot and publication, pings,
- * reads WAL figures, answers key look-ups, and notices a server that shuts down. It publishes by
- * atomics and a mailbox; it never logs. When its session is lost it opens a new one with a
- * back-off, for ever. While it is told to beat it writes a heartbeat at an interval.
+ * reads WAL figures, answers look-ups of relations, and notices a server that shuts down. It
+ * publishes by atomics and a mailbox; it never logs. When its session is lost it opens a new one
+ * with a back-off, for ever. While it is told to beat it writes a heartbeat at an interval.
  */
 #ifndef POSTGRES_WATCHER_H
 #define POSTGRES_WATCHER_H
@@ -14,6 +14,7 @@
 #include "postgres/db_conn.h"
 #include "postgres/heartbeat.h"
 #include "postgres/publication_watch.h"
+#include "postgres/relation_facts.h"
 #include "postgres/slot.h"
 
 struct watcher;
@@ -22,6 +23,7 @@ struct watcher_options {
     struct db_conn_options conn; /* texts are copied */
     const char *slot;
     const char *publication; /* NULL = it is not looked at */
+    bool timescaledb;        /* chunks are parts of their hypertables */
     int64_t interval_ms;     /* how often to look at the slot; the ping is at most 1 s apart */
     struct heartbeat_options heartbeat; /* texts are copied */
     struct clock clock;
@@ -74,15 +76,14 @@ uint64_t watcher_heart_turns(const struct watcher *watcher);
 int watcher_fd(const struct watcher *watcher);
 void watcher_acknowledge(struct watcher *watcher);
 
-/* Key look-ups, one at a time, from the pipeline's thread. ask() repeats are harmless; asking for
- * another relation drops what was asked before. */
-enum watcher_key { WATCHER_KEY_PENDING, WATCHER_KEY_FOUND };
-void watcher_ask_key(struct watcher *watcher, uint32_t relation_oid);
-/* FOUND: names of the primary key's columns in key order, count 0 = the table has none (or is
- * gone); they are copied into the arena. A partition without one takes its own only. FOUND is said
- * once: it ends the question, and the next ask() looks anew. */
-enum watcher_key watcher_key_answer(struct watcher *watcher, uint32_t relation_oid,
-                                    struct arena *arena, struct slice **out_names,
-                                    uint16_t *out_count);
+/* Look-ups of relations, one at a time, from the pipeline's thread. ask() repeats are harmless;
+ * asking for another relation drops what was asked before. */
+enum watcher_answered { WATCHER_PENDING, WATCHER_FOUND };
+void watcher_ask(struct watcher *watcher, uint32_t relation_oid);
+/* FOUND: as it is now; without facts when it is gone. A partition has its own primary key only.
+ * What is found is copied into the arena. FOUND is said once: it ends the question, and the next
+ * ask() looks anew. */
+enum watcher_answered watcher_answer(struct watcher *watcher, uint32_t relation_oid,
+                                     struct arena *arena, struct relation_facts *out_facts);
 
 #endif

@@ -214,18 +214,23 @@ bool check_postgres_tables(struct check_sight *sight, struct error *err)
     const struct publication_options *options = &sight->settings->publication;
     if (!publication_tables_check(sight->conn, options, err))
         return false;
-    if (options->table_count == 0)
+    if (publication_is_for_all_tables(options))
         check_say(sight, OK, MEND_NONE, "all tables of the database are configured");
-    else
+    else if (options->schema_count == 0)
         check_say(sight, OK, MEND_NONE, "%u configured tables exist", options->table_count);
+    else
+        check_say(sight, OK, MEND_NONE, "%u configured tables and %u schemas exist",
+                  options->table_count, options->schema_count);
     return true;
 }
 
+/* All tables, of the database or of a schema, are a superuser's to publish. */
 static bool may_create_publication(const struct check_sight *sight)
 {
     const struct server_sight *server = &sight->server;
-    return server->is_superuser ||
-           (server->may_create && server->owns_tables && !sight->settings->all_tables);
+    const struct publication_options *options = &sight->settings->publication;
+    return server->is_superuser || (server->may_create && server->owns_tables &&
+                                    options->table_count > 0 && options->schema_count == 0);
 }
 
 static bool has_own_slot(const struct check_sight *sight)
@@ -359,14 +364,26 @@ static void note_identity(void *self, bool warning, const char *text, const char
                   notes->sight->config->cdc_username);
 }
 
+/* Tables that no list names. */
+static bool inspect_unlisted(struct notes *notes, struct error *err)
+{
+    const struct publication_options *options = &notes->sight->settings->publication;
+    if (publication_is_for_all_tables(options))
+        return replica_identity_inspect_all(notes->sight->conn, NULL, note_identity, notes, err);
+    for (uint32_t i = 0; i < options->schema_count; i++)
+        if (!replica_identity_inspect_all(notes->sight->conn, options->schemas[i], note_identity,
+                                          notes, err))
+            return false;
+    return true;
+}
+
 bool check_postgres_replica_identity(struct check_sight *sight, struct error *err)
 {
     struct notes notes = { .sight = sight };
     const struct publication_options *options = &sight->settings->publication;
     bool rows_must_be_known =
         (sight->publication.operations & (PUBLICATION_UPDATE | PUBLICATION_DELETE)) != 0;
-    if (options->table_count == 0 && rows_must_be_known &&
-        !replica_identity_inspect_all(sight->conn, note_identity, &notes, err))
+    if (rows_must_be_known && !inspect_unlisted(&notes, err))
         return false;
     for (uint32_t i = 0; i < options->table_count; i++)
         if (!replica_identity_inspect(sight->conn, &options->tables[i], rows_must_be_known,
@@ -427,12 +444,12 @@ static void add_topic(struct check_sight *sight, const char *topic)
     sight->topics[sight->topic_count++] = memory_text(topic);
 }
 
-static bool find_route(void *self, const char *schema, const char *name, struct error *err UNUSED)
+static bool find_route(void *self, const struct published_table *table, struct error *err UNUSED)
 {
     struct notes *notes = self;
     struct error failure = ERROR_INIT;
     AUTO(char *, memory_free_p) topic = NULL;
-    if (!settings_topic(notes->sight->settings, schema, name, &topic, &failure)) {
+    if (!settings_topic(notes->sight->settings, table, &topic, &failure)) {
         notes->count++;
         check_report_add_error(&notes->sight->report, notes->sight->check, &failure);
     } else if (topic != NULL) {
@@ -441,15 +458,26 @@ static bool find_route(void *self, const char *schema, const char *name, struct 
     return true;
 }
 
+static bool find_routes(struct notes *notes, struct error *err)
+{
+    const struct publication_options *options = &notes->sight->settings->publication;
+    for (uint32_t i = 0; i < options->table_count; i++) {
+        const struct published_table table = { options->tables[i].schema, options->tables[i].name,
+                                               NULL, 0 };
+        if (!find_route(notes, &table, err))
+            return false;
+    }
+    bool listed = options->table_count > 0 && options->schema_count == 0;
+    return listed || relation_facts_each_published(
+                         notes->sight->conn, options->name,
+                         notes->sight->config->cdc_extension_support_enable_timescale_db,
+                         find_route, notes, err);
+}
+
 bool check_postgres_routes(struct check_sight *sight, struct error *err)
 {
     struct notes notes = { .sight = sight };
-    const struct publication_options *options = &sight->settings->publication;
-    for (uint32_t i = 0; i < options->table_count; i++)
-        if (!find_route(&notes, options->tables[i].schema, options->tables[i].name, err))
-            return false;
-    if (options->table_count == 0 &&
-        !publication_each_table(sight->conn, options->name, find_route, &notes, err))
+    if (!find_routes(&notes, err))
         return false;
     if (notes.count == 0)
         check_say(sight, OK, MEND_NONE, "every table has its topic: %u topics", sight->topic_count);

@@ -186,6 +186,20 @@ WRONG = {
         "fail",
         'lacks "public"."users"; also publishes "public"."other"',
     ),
+    "schema lacks": (
+        ["create schema \"Sch 1\"", "create publication {name} for table users, tables in schema public"],
+        {"cdc": {"publication": {"schemas": ["Sch 1"]}}},
+        "publication",
+        "fail",
+        'does not publish all tables of schema "Sch 1"; publishes all tables of schema "public"',
+    ),
+    "identity of a schema": (
+        ["create schema sch", "create table sch.bare (id int)", "create table others (id int)"],
+        {"cdc": {"publication": {"schemas": ["sch"]}}},
+        "replica_identity",
+        "fail",
+        'UPDATE and DELETE on "sch"."bare"',
+    ),
     "slot without publication": (
         ["select pg_create_logical_replication_slot('{name}', 'pgoutput')"],
         {},
@@ -201,7 +215,7 @@ WRONG = {
         {"cdc": {"slot": {"createIfNotExists": False}}},
         "publication",
         "fail",
-        "is FOR ALL TABLES, a list of tables is configured",
+        "is FOR ALL TABLES, a list of tables or schemas is configured",
     ),
     "slot of another plugin": (
         ["create publication {name} for table users", "select pg_create_logical_replication_slot('{name}', 'test_decoding')"],

@@ -162,13 +162,25 @@ def test_wrong_name(connect, refused):
     refused(connect(host="127.0.0.1"), "tls_wrong_name", '"localhost"', "cdc.host")
 
 
+def test_the_next_host_is_tried(world, connect):
+    """What is wrong with one host is told only where no other one is right, and then rather than that
+    another one is away."""
+    port = world.postgres.port
+    prove(world, world.streaming(connect(host="127.0.0.1,localhost")))
+    world.workers[-1].end()
+    both = connect(host="127.0.0.1,localhost", port=f"{port},1")
+    worker = world.worker(both)
+    assert worker.wait_exit() == HALTED
+    assert worker.last_log("halted")["code"] == "tls_wrong_name"
+
+
 def test_out_of_date(connect, refused, tls, authority):
     tls.present(authority.sign("localhost", "DNS:localhost", days=0))
     refused(connect(), "tls_untrusted", "in date")
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-full"])
-def test_server_without_tls(scenario, refused, connect, postgres, mode):
+def test_server_without_tls(refused, connect, postgres, mode):
     """What a downgrade looks like: whoever answers says that it has no TLS."""
     config = connect(sslMode=mode, port=postgres.port)
     refused(config, "tls_missing", "cdc.sslMode", "ssl = on")

@@ -71,8 +71,10 @@ static void check_find(const struct topic_route *route, const struct topic_route
     AUTO(char *, memory_free_p) topic = NULL;
     AUTO(char *, memory_free_p) expected = NULL;
     const char *by_pair = mapped(options, schema, table);
+    const struct topic_route_name name = { slice_of(schema), slice_of(table) };
+    CHECK(topic_route_maps(route, name.schema, name.table) == (by_pair != NULL));
     struct error err = ERROR_INIT;
-    bool found = topic_route_find(route, slice_of(schema), slice_of(table), &topic, &err);
+    bool found = topic_route_find(route, &name, 1, &topic, &err);
     if (by_pair != NULL)
         expected = memory_text(by_pair);
     else if (options->topic_template != NULL)

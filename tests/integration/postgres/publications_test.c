@@ -6,6 +6,7 @@
 
 #include "postgres/publication.h"
 #include "postgres/publication_watch.h"
+#include "postgres/relation_facts.h"
 
 #define NAME "Pub \"ü'1"
 
@@ -107,15 +108,16 @@ static void expect_publication(struct db_conn *conn, const char *expected)
 
 /* ---- creation ---- */
 
-static bool visit(void *self, const char *schema, const char *name, struct error *err UNUSED)
+static bool visit(void *self, const struct published_table *table, struct error *err UNUSED)
 {
-    take_note(self, false, schema, name);
+    assert_int_equal(table->parent_count, 0);
+    take_note(self, false, table->schema, table->name);
     return true;
 }
 
-static bool refuse_visit(void *self UNUSED, const char *schema, const char *name, struct error *err)
+static bool refuse_visit(void *self UNUSED, const struct published_table *table, struct error *err)
 {
-    return error_set(err, ERROR_CONFIG, "no_route", "%s.%s", schema, name);
+    return error_set(err, ERROR_CONFIG, "no_route", "%s.%s", table->schema, table->name);
 }
 
 static void test_create(void **state)
@@ -134,11 +136,11 @@ static void test_create(void **state)
     (void)ensure(conn, &options, notes);
     assert_int_equal(notes->count, 0);
     struct error err = ERROR_INIT;
-    real_must(publication_each_table(conn, NAME, visit, notes, &err), &err);
+    real_must(relation_facts_each_published(conn, NAME, true, visit, notes, &err), &err);
     assert_int_equal(notes->count, 2);
     expect_note(notes, 0, false, "Sch ma", "Tab\"le");
     expect_note(notes, 1, false, "Sch ma", "öther");
-    assert_false(publication_each_table(conn, NAME, refuse_visit, NULL, &err));
+    assert_false(relation_facts_each_published(conn, NAME, false, refuse_visit, NULL, &err));
     real_assert_error(&err, ERROR_CONFIG, "no_route", "Sch ma.Tab\"le", "");
     db_conn_close(conn);
 }

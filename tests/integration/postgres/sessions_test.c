@@ -135,7 +135,7 @@ static void test_refusals_of_places(void **state UNUSED)
            "cdc.host");
     options = real_options(REAL_DATABASE);
     options.ssl_mode = "require";
-    refuse(options, ERROR_RECONNECT, "connection_failed", "SSL", "TLS");
+    refuse(options, ERROR_HALT, "tls_missing", "SSL", "cdc.sslMode");
 }
 
 static void test_second_host_is_taken(void **state UNUSED)

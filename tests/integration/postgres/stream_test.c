@@ -479,10 +479,11 @@ ON_PIPELINE_THREAD static void test_watcher_sees_the_slot(void **state UNUSED)
 static uint16_t key_of(struct watcher *watcher, uint32_t oid, struct arena *arena,
                        struct slice **names)
 {
-    uint16_t count = UINT16_MAX;
-    watcher_ask_key(watcher, oid);
-    WAIT_UNTIL(watcher_key_answer(watcher, oid, arena, names, &count) == WATCHER_KEY_FOUND);
-    return count;
+    struct relation_facts facts;
+    watcher_ask(watcher, oid);
+    WAIT_UNTIL(watcher_answer(watcher, oid, arena, &facts) == WATCHER_FOUND);
+    *names = facts.key;
+    return facts.key_count;
 }
 
 static uint32_t oid_of(struct fixture *fixture, const char *table)

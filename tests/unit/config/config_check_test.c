@@ -81,6 +81,20 @@ static void a_password_file_must_be_readable(void **state)
     assert_refused(FIXTURE_LIST(buf_text(&set)), buf_text(&line));
 }
 
+static void schemas_are_given_once_and_without_column_lists(void **state)
+{
+    (void)state;
+    AUTO(struct config *, config_free_p) config =
+        fixture_set("cdc.publication.schemas=[a, '*', A]");
+    assert_int_equal(config->cdc_publication_schemas.count, 3);
+    assert_refused(FIXTURE_LIST("cdc.publication.schemas=[a, b, a]"),
+                   "--set cdc.publication.schemas: schema \"a\" is given twice\n");
+    assert_refused(FIXTURE_LIST("cdc.publication.schemas=[a]",
+                                "cdc.publication.tables=[{name: t}, {name: u, columns: [x]}]"),
+                   "--set cdc.publication.schemas: PostgreSQL has no column lists beside schemas, "
+                   "and cdc.publication.tables[1] has one\n");
+}
+
 static void certificate_and_key_go_together(void **state)
 {
     (void)state;
@@ -285,6 +299,7 @@ int main(void)
         cmocka_unit_test(ports_are_one_or_as_many_as_hosts),
         cmocka_unit_test(a_heartbeat_is_off_or_not_too_fast),
         cmocka_unit_test(a_password_file_must_be_readable),
+        cmocka_unit_test(schemas_are_given_once_and_without_column_lists),
         cmocka_unit_test(certificate_and_key_go_together),
         cmocka_unit_test(what_verifies_needs_authorities),
         cmocka_unit_test(every_file_of_tls_must_be_readable),

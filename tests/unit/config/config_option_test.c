@@ -100,6 +100,12 @@ static uint32_t all_paths(const char *paths[256])
     return total;
 }
 
+static const char *target_of(const char *path)
+{
+    return config_option_find(slice_of(path))->path;
+}
+
+/* But two names of one option, which differ in capitals. */
 static void no_two_paths_derive_one_environment_name(void **state)
 {
     (void)state;
@@ -113,7 +119,8 @@ static void no_two_paths_derive_one_environment_name(void **state)
         for (uint32_t other = 0; other < i; other++) {
             char other_name[CONFIG_NAME_SIZE];
             config_option_environment(paths[other], other_name);
-            assert_string_not_equal(name, other_name);
+            if (target_of(paths[i]) != target_of(paths[other]))
+                assert_string_not_equal(name, other_name);
             assert_string_not_equal(paths[i], paths[other]);
         }
     }

@@ -65,8 +65,10 @@ static void nested_values_are_printed_as_blocks(void **state)
     assert_has(text, "    tables:  # --set\n"
                      "      - name: a\n"
                      "        schema: public\n"
+                     "        partitioned: false\n"
                      "      - name: \"B c\"\n"
                      "        schema: public\n"
+                     "        partitioned: false\n"
                      "        columns: [x, \"1\"]\n");
     assert_has(text, "  tableTopicMapping:  # --set\n"
                      "    public.a: t\n"

@@ -104,8 +104,8 @@ static void each_process_has_a_name_of_its_own(void **state)
 static bool finds_topic(const struct settings *settings, const char *table, char **out_topic)
 {
     struct error err = ERROR_INIT;
-    return topic_route_find(settings->route, SLICE_TEXT("public"), slice_of(table), out_topic,
-                            &err);
+    const struct published_table published = { "public", table, NULL, 0 };
+    return settings_topic(settings, &published, out_topic, &err);
 }
 
 static void a_table_without_a_topic_fails_unless_all_tables_are_published(void **state)

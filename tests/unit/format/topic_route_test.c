@@ -25,18 +25,25 @@ static struct topic_route *route_of(struct topic_route_options options)
 }
 
 /* expected NULL: the table is skipped */
-static void assert_topic(const struct topic_route *route, const char *schema, const char *table,
-                         const char *expected)
+static void assert_topic_of(const struct topic_route *route, const struct topic_route_name *names,
+                            uint32_t count, const char *expected)
 {
     struct error err = ERROR_INIT;
     char *found = NULL;
-    if (!topic_route_find(route, slice_of(schema), slice_of(table), &found, &err))
+    if (!topic_route_find(route, names, count, &found, &err))
         fail_msg("%s: %s", err.code, err.text);
     AUTO(char *, memory_free_p) topic = found;
     if (expected == NULL)
         assert_null(topic);
     else
         assert_string_equal(topic, expected);
+}
+
+static void assert_topic(const struct topic_route *route, const char *schema, const char *table,
+                         const char *expected)
+{
+    const struct topic_route_name name = { slice_of(schema), slice_of(table) };
+    assert_topic_of(route, &name, 1, expected);
 }
 
 static void maps_tables_by_name(void **state)
@@ -66,6 +73,39 @@ static void the_mapping_goes_before_the_template(void **state)
     assert_topic(route, "Sales", "Users_2", "cdc.shop.Sales.Users_2-v1");
     assert_topic(route, "a b", "\xC3\xA4/\"x\"", "cdc.shop.a_b.____x_-v1");
     assert_topic(route, "{table}", "t", "cdc.shop._table_.t-v1");
+}
+
+static void a_part_takes_the_topic_of_its_nearest_mapped_parent(void **state)
+{
+    (void)state;
+    static const struct topic_route_pair mapped[] = { { "s.middle", "middle" },
+                                                      { "s.root", "root" },
+                                                      { "s.own", "own" } };
+    struct topic_route_options options = { .pairs = mapped,
+                                           .pair_count = COUNT_OF(mapped),
+                                           .unmapped = TOPIC_ROUTE_SKIP };
+    static const struct {
+        const char *names[3];
+        const char *mapped, *by_template;
+    } rows[] = {
+        { { "own", "middle", "root" }, "own", "own" },
+        { { "leaf", "middle", "root" }, "middle", "middle" },
+        { { "leaf", "other", "root" }, "root", "root" },
+        { { "leaf", "other", "nowhere" }, NULL, "t-nowhere" }, /* as the last parent's own */
+    };
+    AUTO(struct topic_route *, topic_route_free_p) route = route_of(options);
+    options.topic_template = "t-{table}";
+    AUTO(struct topic_route *, topic_route_free_p) with_template = route_of(options);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct topic_route_name names[3];
+        for (size_t at = 0; at < COUNT_OF(names); at++)
+            names[at] = (struct topic_route_name){ SLICE_TEXT("s"), slice_of(rows[i].names[at]) };
+        assert_topic_of(route, names, COUNT_OF(names), rows[i].mapped);
+        assert_topic_of(with_template, names, COUNT_OF(names), rows[i].by_template);
+    }
+    assert_true(topic_route_maps(route, SLICE_TEXT("s"), SLICE_TEXT("own")));
+    assert_false(topic_route_maps(route, SLICE_TEXT("s"), SLICE_TEXT("leaf")));
+    assert_false(topic_route_maps(with_template, SLICE_TEXT("public"), SLICE_TEXT("own")));
 }
 
 static void one_topic_may_take_every_table(void **state)
@@ -99,7 +139,8 @@ static void assert_halts(const struct topic_route *route, struct slice table, co
     struct error err = ERROR_INIT;
     char unset[] = "as it was";
     char *topic = unset;
-    assert_false(topic_route_find(route, SLICE_TEXT("sales"), table, &topic, &err));
+    const struct topic_route_name name = { SLICE_TEXT("sales"), table };
+    assert_false(topic_route_find(route, &name, 1, &topic, &err));
     assert_ptr_equal(topic, unset);
     assert_int_equal(err.class, ERROR_HALT);
     assert_string_equal(err.code, code);
@@ -226,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(maps_tables_by_name),
         cmocka_unit_test(the_mapping_goes_before_the_template),
+        cmocka_unit_test(a_part_takes_the_topic_of_its_nearest_mapped_parent),
         cmocka_unit_test(one_topic_may_take_every_table),
         cmocka_unit_test(copies_its_options),
         cmocka_unit_test(an_unmapped_table_is_an_error_unless_skipped),

@@ -40,8 +40,8 @@ struct fake_sessions {
 static const char orders_sight[] = "logical|t|4711|pgoutput|shop|pqcdc:one|extended|0/10|"
                                    "16/B374D848|16/B374D900|1073741824|~";
 static const char no_sight[] = "~|~|~|~|~|~|~|~|~|0/77|~|~";
-static const char two_columns[] = "region\nid";
-static const char other_column[] = "sku";
+static const char two_columns[] = "1|region|~\n2|id|~";
+static const char other_column[] = "1|sku|~";
 static const char no_columns[] = "";
 
 static inline void fake_sessions_refuse(struct fake_sessions *server, const char *error)

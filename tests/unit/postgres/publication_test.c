@@ -172,38 +172,6 @@ static void test_unexpected_answer(void **state UNUSED)
     fake_assert_error(&err, ERROR_HALT, "unexpected_answer", "pg_publication", "");
 }
 
-static bool visit(void *self, const char *schema, const char *name, struct error *err)
-{
-    int *left = self;
-    fake_assert_contains("one two", name);
-    assert_string_equal(schema, "s");
-    return (*left)-- > 0 || error_set(err, ERROR_CONFIG, "no_route", "%s", name);
-}
-
-static void test_each_table(void **state UNUSED)
-{
-    static const struct fake_step script[] = {
-        { FAKE_GREET, "15.4" },        { FAKE_EXPECT, "P p|" },
-        { FAKE_ROWS, "s|one\ns|two" }, { FAKE_EXPECT, "pg_publication_tables" },
-        { FAKE_ROWS, "s|one\ns|two" }, { FAKE_EXPECT, "pg_publication_tables" },
-        { FAKE_ERROR, "40001:again" }, QUIET,
-    };
-    struct fake_postgres fake;
-    fake_postgres_begin(&fake, script);
-    struct db_conn *conn = fake_open(&fake);
-    struct error err = ERROR_INIT;
-    int left = 2;
-    assert_true(publication_each_table(conn, "P p", visit, &left, &err));
-    assert_int_equal(left, 0);
-    left = 1;
-    assert_false(publication_each_table(conn, "P p", visit, &left, &err));
-    fake_assert_error(&err, ERROR_CONFIG, "no_route", "two", "");
-    assert_false(publication_each_table(conn, "P p", visit, &left, &err));
-    fake_assert_error(&err, ERROR_RETRY, "40001", "\"P p\"", "");
-    db_conn_close(conn);
-    fake_postgres_end(&fake);
-}
-
 static void test_drop(void **state UNUSED)
 {
     static const struct fake_step script[] = {
@@ -249,7 +217,6 @@ int main(void)
         cmocka_unit_test(test_creation_refused),
         cmocka_unit_test(test_may_not_be_created),
         cmocka_unit_test(test_unexpected_answer),
-        cmocka_unit_test(test_each_table),
         cmocka_unit_test(test_drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,22 +204,30 @@ static void test_readers_never_see_a_mixture(void **state UNUSED)
 
 /* ---- keys ---- */
 
-static enum watcher_key key_answer(struct watcher *watcher, uint32_t oid, struct arena *arena,
-                                   struct slice **names)
+static enum watcher_answered key_answer(struct watcher *watcher, uint32_t oid, struct arena *arena,
+                                        struct slice **names)
 {
-    uint16_t count = UINT16_MAX;
-    *names = NULL;
-    enum watcher_key answer = watcher_key_answer(watcher, oid, arena, names, &count);
-    assert_true(answer == WATCHER_KEY_FOUND || count == UINT16_MAX);
+    struct relation_facts facts = { .key = NULL };
+    enum watcher_answered answer = watcher_answer(watcher, oid, arena, &facts);
+    *names = facts.key;
     return answer;
+}
+
+static struct relation_facts wait_for_facts(struct watcher *watcher, uint32_t oid,
+                                            struct arena *arena)
+{
+    struct relation_facts facts;
+    WAIT_UNTIL(watcher_answer(watcher, oid, arena, &facts) == WATCHER_FOUND);
+    return facts;
 }
 
 static uint16_t wait_for_key(struct watcher *watcher, uint32_t oid, struct arena *arena,
                              struct slice **names)
 {
-    uint16_t count = UINT16_MAX;
-    WAIT_UNTIL(watcher_key_answer(watcher, oid, arena, names, &count) == WATCHER_KEY_FOUND);
-    return count;
+    struct relation_facts facts = wait_for_facts(watcher, oid, arena);
+    assert_int_equal(facts.parent_count, 0);
+    *names = facts.key;
+    return facts.key_count;
 }
 
 static void test_key(void **state UNUSED)
@@ -230,16 +238,16 @@ static void test_key(void **state UNUSED)
     fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
-    assert_int_equal(key_answer(watcher, 16384, &arena, &names), WATCHER_KEY_PENDING);
-    watcher_ask_key(watcher, 16384);
-    watcher_ask_key(watcher, 16384);
+    assert_int_equal(key_answer(watcher, 16384, &arena, &names), WATCHER_PENDING);
+    watcher_ask(watcher, 16384);
+    watcher_ask(watcher, 16384);
     assert_int_equal(wait_for_key(watcher, 16384, &arena, &names), 2);
     assert_true(slice_is(names[0], "region"));
     assert_true(slice_is(names[1], "id"));
     assert_true(fake_sessions_parameter_was(&server, server.last_key, "16384"));
     assert_int_equal(atomic_load(&server.keys), 1);
     /* It was taken. */
-    assert_int_equal(key_answer(watcher, 16384, &arena, &names), WATCHER_KEY_PENDING);
+    assert_int_equal(key_answer(watcher, 16384, &arena, &names), WATCHER_PENDING);
     watcher_stop(watcher);
     fake_sessions_end(&server);
 }
@@ -253,14 +261,35 @@ static void test_key_is_announced(void **state UNUSED)
     fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
-    watcher_ask_key(watcher, 7);
+    watcher_ask(watcher, 7);
     int64_t asked_ms = now_ms();
-    while (key_answer(watcher, 7, &arena, &names) == WATCHER_KEY_PENDING) {
+    while (key_answer(watcher, 7, &arena, &names) == WATCHER_PENDING) {
         struct pollfd ready = { .fd = watcher_fd(watcher), .events = POLLIN };
         assert_int_equal(poll(&ready, 1, FAKE_PATIENCE_MS), 1);
         watcher_acknowledge(watcher);
         assert_true(now_ms() - asked_ms < BEFORE_THE_NEXT_LOOK_MS);
     }
+    watcher_stop(watcher);
+    fake_sessions_end(&server);
+}
+
+/* The nearest first. */
+static void test_parents(void **state UNUSED)
+{
+    struct fake_sessions server;
+    AUTO(struct arena, arena_done) arena = arena_init(0);
+    fake_sessions_begin(&server, LOGIN_SERVED);
+    atomic_store(&server.key, "1|id|~\n2|middle|s\n3|root|public");
+    struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
+    watcher_ask(watcher, 7);
+    struct relation_facts facts = wait_for_facts(watcher, 7, &arena);
+    assert_int_equal(facts.key_count, 1);
+    assert_true(slice_is(facts.key[0], "id"));
+    assert_int_equal(facts.parent_count, 2);
+    assert_true(slice_is(facts.parents[0].schema, "s"));
+    assert_true(slice_is(facts.parents[0].name, "middle"));
+    assert_true(slice_is(facts.parents[1].schema, "public"));
+    assert_true(slice_is(facts.parents[1].name, "root"));
     watcher_stop(watcher);
     fake_sessions_end(&server);
 }
@@ -273,7 +302,7 @@ static void test_table_without_key(void **state UNUSED)
     fake_sessions_begin(&server, LOGIN_SERVED);
     atomic_store(&server.key, no_columns);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
-    watcher_ask_key(watcher, 4294967295);
+    watcher_ask(watcher, 4294967295);
     assert_int_equal(wait_for_key(watcher, 4294967295, &arena, &names), 0);
     assert_true(fake_sessions_parameter_was(&server, server.last_key, "4294967295"));
     watcher_stop(watcher);
@@ -288,10 +317,10 @@ static void test_key_is_looked_up_anew(void **state UNUSED)
     AUTO(struct arena, arena_done) arena = arena_init(0);
     fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
-    watcher_ask_key(watcher, 7);
+    watcher_ask(watcher, 7);
     assert_int_equal(wait_for_key(watcher, 7, &arena, &names), 2);
     atomic_store(&server.key, other_column);
-    watcher_ask_key(watcher, 7);
+    watcher_ask(watcher, 7);
     assert_int_equal(wait_for_key(watcher, 7, &arena, &names), 1);
     assert_true(slice_is(names[0], "sku"));
     watcher_stop(watcher);
@@ -307,11 +336,11 @@ static void test_another_key_is_asked_meanwhile(void **state UNUSED)
     fake_sessions_begin(&server, LOGIN_SERVED);
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
-    watcher_ask_key(watcher, 7);
+    watcher_ask(watcher, 7);
     WAIT_UNTIL(atomic_load(&server.keys) == 1);
     atomic_store(&server.key, other_column);
-    watcher_ask_key(watcher, 8);
-    assert_int_equal(key_answer(watcher, 7, &arena, &names), WATCHER_KEY_PENDING);
+    watcher_ask(watcher, 8);
+    assert_int_equal(key_answer(watcher, 7, &arena, &names), WATCHER_PENDING);
     assert_int_equal(wait_for_key(watcher, 8, &arena, &names), 1);
     assert_true(slice_is(names[0], "sku"));
     assert_true(fake_sessions_parameter_was(&server, server.last_key, "8"));
@@ -329,13 +358,13 @@ static void test_late_answer_is_not_the_next_one(void **state UNUSED)
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
     int looks = atomic_load(&server.looks);
-    watcher_ask_key(watcher, 7);
+    watcher_ask(watcher, 7);
     WAIT_UNTIL(atomic_load(&server.looks) > looks); /* it looks when it has answered */
     atomic_store(&server.hold, true);
     atomic_store(&server.key, other_column);
-    watcher_ask_key(watcher, 8);
-    watcher_ask_key(watcher, 7);
-    assert_int_equal(key_answer(watcher, 7, &arena, &names), WATCHER_KEY_PENDING);
+    watcher_ask(watcher, 8);
+    watcher_ask(watcher, 7);
+    assert_int_equal(key_answer(watcher, 7, &arena, &names), WATCHER_PENDING);
     atomic_store(&server.hold, false);
     assert_int_equal(wait_for_key(watcher, 7, &arena, &names), 1);
     assert_true(slice_is(names[0], "sku"));
@@ -352,7 +381,7 @@ static void test_key_is_answered_after_a_lost_session(void **state UNUSED)
     struct watcher *watcher = watch(&server, NO_INTERVAL_MS);
     WAIT_UNTIL(watcher_connected(watcher));
     atomic_store(&server.hold, true);
-    watcher_ask_key(watcher, 7);
+    watcher_ask(watcher, 7);
     fake_sessions_close(&server, &server.cut);
     WAIT_UNTIL(!watcher_connected(watcher));
     atomic_store(&server.hold, false);
@@ -618,6 +647,7 @@ int main(void)
         cmocka_unit_test(test_readers_never_see_a_mixture),
         cmocka_unit_test(test_key),
         cmocka_unit_test(test_key_is_announced),
+        cmocka_unit_test(test_parents),
         cmocka_unit_test(test_table_without_key),
         cmocka_unit_test(test_key_is_looked_up_anew),
         cmocka_unit_test(test_another_key_is_asked_meanwhile),
