@@ -12,7 +12,6 @@ WORKDIR /source
 COPY CMakeLists.txt ./
 COPY cmake cmake
 COPY docs docs
-COPY examples examples
 COPY include include
 COPY src src
 # Equal sources give equal programs: no path and no time of the build is in them. The names of functions stay, for

@@ -60,14 +60,27 @@ cmake_path(APPEND pc_libdir ${CMAKE_INSTALL_LIBDIR})
 cmake_path(APPEND pc_includedir ${CMAKE_INSTALL_INCLUDEDIR})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/pqcdc.pc.in ${CMAKE_BINARY_DIR}/pqcdc.pc @ONLY)
 
+include(CMakePackageConfigHelpers)
+set(package_directory ${CMAKE_INSTALL_LIBDIR}/cmake/pqcdc)
+set(include_directory ${CMAKE_INSTALL_INCLUDEDIR})
+set(library_directory ${CMAKE_INSTALL_LIBDIR})
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/pqcdcConfig.cmake.in ${CMAKE_BINARY_DIR}/pqcdcConfig.cmake
+  INSTALL_DESTINATION ${package_directory} PATH_VARS include_directory library_directory)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/pqcdcConfigVersion.cmake COMPATIBILITY SameMajorVersion)
+
 install(TARGETS pqcdc pqcdc-operator RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS pqcdc_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${static_library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/pqcdc/pqcdc.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pqcdc)
 install(FILES ${CMAKE_BINARY_DIR}/pqcdc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${CMAKE_BINARY_DIR}/pqcdcConfig.cmake ${CMAKE_BINARY_DIR}/pqcdcConfigVersion.cmake
+  DESTINATION ${package_directory})
 install(FILES docs/pqcdc.1 docs/pqcdc-operator.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
-# Examples, built against the library as a user would: a program, and a plug-in.
+# Examples, built against the library as a user would: a program, and a plug-in. What is installed is without them.
+if(NOT TESTS)
+  return()
+endif()
 add_executable(handler-flat examples/handler-flat.c)
 target_link_libraries(handler-flat PRIVATE pqcdc_shared)
 add_library(handler-outbox MODULE examples/handler-outbox.c)

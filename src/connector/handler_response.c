@@ -30,6 +30,7 @@ static const struct pqcdc_header *headers_of(struct handler_response *self,
 void handler_response_tell(void *self, const struct response *response)
 {
     struct handler_response *to = self;
+    const struct pqcdc_header *headers = headers_of(to, response);
     const struct pqcdc_response said = {
         .delivered = response->err == NULL,
         .topic = response->topic,
@@ -37,7 +38,7 @@ void handler_response_tell(void *self, const struct response *response)
         .offset = response->offset,
         .key = text_of(response->key),
         .value = text_of(response->value),
-        .headers = headers_of(to, response),
+        .headers = headers,
         .header_count = response->header_count,
         .commit_lsn = response->origin.commit_lsn,
         .ordinal = response->origin.ordinal,

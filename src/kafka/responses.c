@@ -38,6 +38,7 @@ static uint32_t read_headers(struct responses *responses, const rd_kafka_message
 void responses_tell(struct responses *responses, const rd_kafka_message_t *message,
                     const char *topic, const struct record_origin *origin, const struct error *err)
 {
+    uint32_t header_count = read_headers(responses, message); /* may move the headers */
     const struct response response = {
         .err = err,
         .topic = topic,
@@ -45,8 +46,8 @@ void responses_tell(struct responses *responses, const rd_kafka_message_t *messa
         .offset = err == NULL && message->offset >= 0 ? message->offset : -1,
         .key = { message->key, message->key_len },
         .value = { message->payload, message->len },
-        .header_count = read_headers(responses, message),
         .headers = responses->headers,
+        .header_count = header_count,
         .origin = *origin,
     };
     responses->tell(responses->self, &response);

@@ -6,27 +6,13 @@ import shutil
 import signal
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
 from lab.servers import free_port
 from lab.waiting import wait_until
-
-AWAY = """
-cdc:
-  host: 127.0.0.1
-  port: 1
-  username: nobody
-  database: nowhere
-  metric: {address: 127.0.0.1, port: %d}
-  publication: {name: away, tables: [{name: users}]}
-  slot: {name: away}
-kafka:
-  brokers: [127.0.0.1:1]
-  topicTemplate: away
-"""
-
 
 @pytest.fixture
 def build(program):
@@ -37,10 +23,14 @@ USERS = "create table users (id serial primary key, name text not null, created_
 
 
 @contextmanager
-def running(build, config_file, log):
+def running(example_program, config_file, log, **environment):
     """handler-flat, once it is ready; it must end well."""
     example = subprocess.Popen(
-        [build / "bin/handler-flat", config_file], stdout=subprocess.PIPE, stderr=log.open("wb"), text=True
+        [example_program, config_file],
+        stdout=subprocess.PIPE,
+        stderr=log.open("wb"),
+        text=True,
+        env={**os.environ, **environment},
     )
     try:
         assert example.stdout.readline() == "ready\n", log.read_text()
@@ -60,7 +50,7 @@ def test_the_readme_program_writes_what_the_ancestor_wrote(scenario, build):
     worker.wait_streaming()
     assert worker.terminate() == 0
 
-    with running(build, worker.config_file, scenario.directory / "example.log"):
+    with running(build / "bin/handler-flat", worker.config_file, scenario.directory / "example.log"):
         scenario.transaction(
             "insert into users (name) values ('Oyleli1'), ('Oyleli2')",
             "update users set name = 'A \"b\" <ü>', created_on = '2024-05-06 07:08:09.5+00' where id = 1",
@@ -124,50 +114,69 @@ def test_example_is_not_ready(scenario, build, tmp_path):
     assert "there_is_no_such_table" in said.splitlines()[-1]
 
 
-@pytest.mark.unsanitized("an installed library is linked into a program of another compiler")
-@pytest.mark.parametrize("how", ["shared", "static"])
-def test_installed_files_build_a_program(how, build, tmp_path):
-    root = tmp_path / "root"
+@pytest.fixture(scope="session")
+def installed(program, tmp_path_factory):
+    """Where `cmake --install` put everything, which is not where it was configured for."""
+    root = tmp_path_factory.mktemp("installed")
+    build = program.parent.parent
     subprocess.run(["cmake", "--install", build, "--prefix", root], check=True, capture_output=True)
-    (library,) = {path.parent for path in root.rglob("libpqcdc.a")}
-    for file in ("bin/pqcdc", "include/pqcdc/pqcdc.h", "share/man/man1/pqcdc.1"):
-        assert (root / file).is_file(), file
+    files = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
+    (library,) = {path.parent.relative_to(root) for path in root.rglob("libpqcdc.a")}
+    wanted = {"bin/pqcdc", "bin/pqcdc-operator", "include/pqcdc/pqcdc.h", "share/man/man1/pqcdc.1"}
+    wanted |= {f"{library}/{name}" for name in ("libpqcdc.so", "libpqcdc.so.1", "pkgconfig/pqcdc.pc")}
+    wanted |= {f"{library}/cmake/pqcdc/{name}.cmake" for name in ("pqcdcConfig", "pqcdcConfigVersion")}
+    assert wanted <= files, wanted - files
+    return root, root / library
 
-    def pkg_config(*arguments: str) -> list[str]:
-        return subprocess.run(
-            ["pkg-config", *arguments, "pqcdc"],
-            env={**os.environ, "PKG_CONFIG_PATH": str(library / "pkgconfig")},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.split()
 
-    if how == "shared":
-        options = pkg_config("--cflags", "--libs")
-    else:
-        needed = pkg_config("--print-requires-private")
-        theirs = subprocess.run(["pkg-config", "--libs", *needed], check=True, capture_output=True, text=True)
-        options = [*pkg_config("--cflags-only-I"), library / "libpqcdc.a", *theirs.stdout.split(), "-pthread"]
-    # Its limit is shortened: with nobody to connect to it says that it did not get ready.
-    text = (ROOT / "examples/handler-flat.c").read_text()
-    assert "READY_LIMIT_MS = 30000" in text
-    source = tmp_path / "example.c"
-    source.write_text(text.replace("READY_LIMIT_MS = 30000", "READY_LIMIT_MS = 1000"))
-    target = tmp_path / "example"
-    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", source, *options, "-o", target], check=True)
+def run_quietly(*command, **environment) -> None:
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
-    def run(file) -> subprocess.CompletedProcess:
-        environment = {**os.environ, "LD_LIBRARY_PATH": str(library)}
-        return subprocess.run([target, file], env=environment, capture_output=True, text=True, timeout=25)
 
-    done = run(tmp_path / "missing.yaml")
-    assert done.returncode == 78
-    assert "missing.yaml" in done.stderr
-    away = tmp_path / "away.yaml"
-    away.write_text(AWAY % free_port())
-    done = run(away)
-    assert (done.returncode, done.stdout) == (69, ""), done.stderr
-    assert done.stderr.splitlines()[-1] == "not ready within 1 s; the log says why"
+def build_examples(how: str, installed, target: Path) -> None:
+    """Both, as examples/ says it; a warning is an error."""
+    root, library = installed
+    target.mkdir()
+    if how == "make":
+        options = [f"PKG_CONFIG_PATH={library}/pkgconfig", f"OUT={target}", "CFLAGS=-Wall -Wextra -Werror"]
+        run_quietly("make", "-C", ROOT / "examples", *options)
+        return
+    options = [f"-DCMAKE_PREFIX_PATH={root}", "-DCMAKE_C_FLAGS=-Wall -Wextra -Werror", f"-DSTATIC={how == 'static'}"]
+    run_quietly("cmake", "-G", "Ninja", "-S", ROOT / "examples", "-B", target, *options)
+    run_quietly("cmake", "--build", target)
+
+
+@pytest.mark.unsanitized("an installed library is linked into a program of another compiler")
+@pytest.mark.parametrize("how", ["make", "shared", "static"])
+def test_the_examples_are_built_with_what_is_installed(how, installed, scenario, tmp_path):
+    """By pkg-config and make, and by find_package and CMake; the plug-in is run by the installed worker."""
+    target = tmp_path / "built"
+    build_examples(how, installed, target)
+    linked = subprocess.run(["ldd", target / "handler-flat"], capture_output=True, text=True).stdout
+    assert ("libpqcdc.so.1" in linked) == (how != "static"), linked
+    scenario.program = installed[0] / "bin/pqcdc"
+    scenario.transaction(
+        "create table users (id serial primary key, name text)",
+        "create table outbox (id int primary key, topic text, key text, type text, payload jsonb)",
+    )
+    handler = {"path": str(target / "handler-outbox.so")}
+    worker = scenario.streaming(scenario.config(tables=("users", "outbox"), handler=handler))
+    scenario.execute(f"insert into outbox values (1, '{scenario.topic}', 'k', 'made', '[1]')")
+    wait_until(scenario.records, "the outbox's record")
+    assert worker.terminate() == 0
+
+    config = json.loads(worker.config_file.read_text())
+    del config["handler"]
+    file = tmp_path / "flat.yaml"
+    file.write_text(json.dumps(config))
+    with running(target / "handler-flat", file, tmp_path / "example.log", LD_LIBRARY_PATH=str(installed[1])):
+        scenario.execute("insert into users (name) values ('Oyleli1')")
+        wait_until(lambda: len(scenario.records()) == 2, "the program's record")
+    assert [(r.key, r.value, r.headers) for r in scenario.records()] == [
+        (b"k", b"[1]", {"id": b"1", "type": b"made"}),
+        (b"1", b'{"id":1,"name":"Oyleli1","operation":"INSERT"}', {}),
+    ]
 
 
 @pytest.mark.parametrize("directory", ["lib", "lib/x86_64-linux-gnu"])
@@ -196,15 +205,11 @@ def test_the_pkg_config_file_finds_what_stands_beside_it(directory, tmp_path):
 
 
 def test_only_the_public_functions_are_exported(build):
-    symbols = subprocess.run(
-        ["nm", "-D", "--defined-only", build / "lib/libpqcdc.so"], check=True, capture_output=True, text=True
-    ).stdout
-    exported = sorted(line.split()[-1].split("@")[0] for line in symbols.splitlines())
-    assert exported == sorted(
-        f"pqcdc_{name}"
-        for name in ("close", "emit", "emit_default", "new", "port", "start", "stop", "version", "wait_until_ready")
-    )
-    static = subprocess.run(
-        ["nm", "-g", "--defined-only", build / "lib/libpqcdc.a"], check=True, capture_output=True, text=True
-    ).stdout
-    assert sorted(line.split()[-1] for line in static.splitlines() if " T " in line) == exported
+    """By the archive, what the shared library exports, of which tests/style knows."""
+    names = []
+    for options, file in ((["-D"], "libpqcdc.so"), (["-g"], "libpqcdc.a")):
+        command = ["nm", *options, "--defined-only", build / "lib" / file]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        names.append(sorted(line.split()[-1].split("@")[0] for line in output.splitlines() if " T " in line))
+    assert names[0] == names[1]
+    assert names[0] and all(name.startswith("pqcdc_") for name in names[0])

@@ -19,7 +19,7 @@ deps_packages() {
         kubernetes) echo ca-certificates curl openssl python3-venv util-linux ;;
         test)
             echo ccache clang-14 libclang-rt-14-dev llvm-14 clang-format-14 openssl \
-                python3 python3-venv shellcheck binutils iproute2 iptables google-perftools libgoogle-perftools4
+                python3 python3-venv shellcheck binutils make iproute2 iptables google-perftools libgoogle-perftools4
             ;;
         image) echo buildah debootstrap util-linux ;;
         cluster)

@@ -4,7 +4,7 @@
     check.py CHECK --root DIR [--build DIR]      check the tree
     check.py CHECK --planted --build DIR         plant violations, each in a copy; fail unless it is caught
 
-CHECK: includes, symbols, headers, sizes, format, options, codes, conditions, alerts, links, commands, context, manuals, peers
+CHECK: includes, symbols, headers, sizes, format, options, codes, conditions, alerts, links, commands, context, manuals, peers, abi
 """
 import argparse
 import pathlib
@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+
+import abi
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lab import documents  # noqa: E402
@@ -115,6 +117,11 @@ def check_headers(root, build):
             run = subprocess.run(["cc", *flags, str(unit)], capture_output=True, text=True)
             if run.returncode != 0:
                 problems.append(f"{header} does not compile alone:\n{run.stderr[:500]}")
+        for header in (h for h in headers if h.is_relative_to(root / "include")):
+            run = subprocess.run(["clang-14", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-x", "c++", str(header)],
+                                 capture_output=True, text=True)
+            if run.returncode != 0:
+                problems.append(f"{header} is not C++ as well:\n{run.stderr[:500]}")
     return problems
 
 
@@ -405,6 +412,11 @@ def check_commands(root, _build):
             if (problem := command_problem(root, path, block))]
 
 
+def check_abi(root, build):
+    """A program that was compiled against the first header of this PQCDC_API_VERSION goes on."""
+    return abi.problems(root, build)
+
+
 CHECKS = {
     "includes": check_includes,
     "symbols": check_symbols,
@@ -420,6 +432,7 @@ CHECKS = {
     "commands": check_commands,
     "context": check_context,
     "peers": check_peers,
+    "abi": check_abi,
 }
 
 

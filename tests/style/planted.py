@@ -228,6 +228,34 @@ def plant_peers_of_a_row_without_a_test(root, build):
     return build, "no test, and not said why"
 
 
+def plant_in_header(root, pattern, replacement):
+    shutil.copytree(pathlib.Path(__file__).resolve().parents[1] / "abi", root / "tests" / "abi")
+    path = root / "include" / "pqcdc" / "pqcdc.h"
+    text = path.read_text()
+    path.write_text(re.sub(pattern, replacement, text, count=1, flags=re.M))
+    assert path.read_text() != text
+
+
+def plant_abi(root, build):
+    plant_in_header(root, r"^struct pqcdc_message \{", "struct pqcdc_message {\n    int planted;")
+    return build, "pqcdc_message.table was 0/8, and is 8/8"
+
+
+def plant_abi_of_a_size(root, build):
+    plant_in_header(root, r"^(struct pqcdc_value \{[^}]*)\}", r"\1    int planted;\n}")
+    return build, "sizeof pqcdc_value was 24, and is 32"
+
+
+def plant_abi_of_a_constant(root, build):
+    plant_in_header(root, r"PQCDC_DELETE = 3", "PQCDC_DELETE = 4")
+    return build, "PQCDC_DELETE was 3, and is 4"
+
+
+def plant_abi_of_a_function(root, build):
+    plant_in_header(root, r"pqcdc_emit_default\(", "pqcdc_planted(")
+    return build, "the header and the library differ in ['pqcdc_emit_default', 'pqcdc_planted']"
+
+
 def run(name, build):
     """plant_CHECK and each plant_CHECK_of_SOMETHING, one after the other."""
     plants = [value for key, value in globals().items() if re.fullmatch(rf"plant_{name}(_of_\w+)?", key)]

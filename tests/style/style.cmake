@@ -4,7 +4,7 @@ if(NOT PYTHON3)
   message(WARNING "python3 is missing: the style tests are left out")
   return()
 endif()
-foreach(check includes symbols headers sizes format options codes conditions alerts links commands context manuals peers)
+foreach(check includes symbols headers sizes format options codes conditions alerts links commands context manuals peers abi)
   add_test(NAME style.${check}
     COMMAND ${PYTHON3} ${PROJECT_SOURCE_DIR}/tests/style/check.py ${check}
             --root ${PROJECT_SOURCE_DIR} --build ${CMAKE_BINARY_DIR})

@@ -195,6 +195,20 @@ static void sizes_that_overflow_abort(void **state)
     assert_int_equal(items[99], 99);
 }
 
+static void it_knows_its_own_bytes(void **state)
+{
+    (void)state;
+    AUTO(struct arena, arena_done) arena = arena_init(KEEP);
+    char other = 'x';
+    assert_false(arena_holds(&arena, &other));
+    char *small = arena_alloc(&arena, 10);
+    char *large = arena_alloc(&arena, 100 * 1024); /* of another block */
+    assert_true(arena_holds(&arena, small) && arena_holds(&arena, small + 9));
+    assert_true(arena_holds(&arena, large) && arena_holds(&arena, large + 100 * 1024 - 1));
+    assert_false(arena_holds(&arena, &other));
+    assert_false(arena_holds(&arena, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +224,7 @@ int main(void)
         cmocka_unit_test(extend_grows_only_the_newest),
         cmocka_unit_test(copies_end_in_nul),
         cmocka_unit_test(sizes_that_overflow_abort),
+        cmocka_unit_test(it_knows_its_own_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
