@@ -85,6 +85,30 @@ def test_a_secure_connection_to_kafka(worker) -> None:
     assert paths == ["cdc.password", "cdc.sslKey", "cdc.sslRootCert", "kafka.rootCA", "kafka.scramPassword"]
 
 
+def test_a_handler_of_its_own(worker) -> None:
+    """The volume that holds it is mounted, and its path is one in it."""
+    handler = {
+        "path": "outbox.so",
+        "options": {"table": "public.outbox"},
+        "optionFiles": {"token": {"secretRef": {"name": "outbox", "key": "token"}}, "other": {"path": "/etc/other"}},
+        "volume": {"configMap": {"name": "outbox-handler"}},
+    }
+    made = worker(config__handler=handler)
+    assert config_of(made)["handler"] == {
+        "path": "/var/lib/pqcdc-handler/outbox.so",
+        "options": {"table": "public.outbox"},
+        "optionFiles": {"token": "/var/run/secrets/pqcdc/handler.optionFiles.token", "other": "/etc/other"},
+    }
+    pod = pod_of(made)
+    assert {"name": "pqcdc-handler", "configMap": {"name": "outbox-handler"}} in pod["volumes"]
+    mount = {"name": "pqcdc-handler", "mountPath": "/var/lib/pqcdc-handler", "readOnly": True}
+    assert mount in pod["containers"][0]["volumeMounts"]
+    # One of the image's own has its path there, and no volume.
+    made = worker(config__handler={"path": "/opt/outbox.so"})
+    assert config_of(made)["handler"] == {"path": "/opt/outbox.so"}
+    assert "pqcdc-handler" not in str(pod_of(made))
+
+
 def test_without_references_there_is_no_volume(render) -> None:
     pod = render("both").one("Deployment", component="worker")["spec"]["template"]["spec"]
     assert [volume["name"] for volume in pod["volumes"]] == ["tmp", "config"]

@@ -1,5 +1,6 @@
 """What a Connector can be told, and what it says."""
 
+import base64
 import re
 
 import pytest
@@ -180,6 +181,41 @@ def test_a_lost_slot_is_said_and_mended(connector, line, lose_slot):
     connector.settle()
     assert connector.pods.names() == before
     assert connector.pods.restarts() == 0
+
+
+def test_a_handler_comes_from_a_configmap(connector, line, program):
+    """A plug-in that was built outside of the image, in the pods of the image; what it lacks is said and mended."""
+    scenario = line.scenario
+    scenario.execute("create table outbox (id int primary key, topic text, key text, type text, payload jsonb)")
+    scenario.execute(f"alter publication {scenario.publication} add table outbox")
+    object_file = program.resolve().parents[1] / "lib/handler-outbox.so"
+    content = base64.b64encode(object_file.read_bytes()).decode()
+    handler = {"path": "handler-outbox.so", "options": {"tabel": "public.outbox"}}
+    handler["volume"] = {"configMap": {"name": "outbox-handler"}}
+    connector.space.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "outbox-handler"},
+            "binaryData": {"handler-outbox.so": content},
+        }
+    )
+    connector.spec["handler"] = handler
+    connector.changes = {
+        "cdc": {"publication": {"tables": [{"name": "t"}, {"name": "outbox"}]}},
+        "kafka": {"tableTopicMapping": {"public.outbox": line.topic}},
+    }
+    connector.write()
+    condition = connector.wait_condition("Degraded", "True", "PodsUnavailable")
+    assert "no such option: tabel (table, topicPrefix)" in condition["message"], condition
+
+    handler["options"] = {"table": "public.outbox"}
+    connector.write()
+    connector.wait_condition("Ready", "True", timeout=120)
+    scenario.execute("insert into outbox values (1, %s, 'k', 'made', '[1]')", (line.topic,))
+    connector.settle()
+    events = [record for record in scenario.records(line.topic) if record.headers.get("type") == b"made"]
+    assert [(event.key, event.value, event.headers["id"]) for event in events] == [(b"k", b"[1]", b"1")]
 
 
 def test_kafkas_password_is_rotated(connector, line, kafka, acquit):

@@ -156,6 +156,10 @@ ACCEPTED = [
     {"kafka.properties": {"security.protocol": "ssl"}, "kafka.propertyFiles": {"ssl.ca.pem": CONFIG_MAP}},
     {"kafka.propertyFiles": {"sasl.password": SECRET, "ssl.key.pem": {"path": "/tls/key"}}},
     {"format.headers": ["pos", "lsn"]},
+    {"handler.path": "/opt/outbox.so", "handler.options": {"any": "text", "of.it": ""}},
+    {"handler.path": "deep/outbox.so", "handler.volume": {"configMap": {"name": "outbox", "optional": False}}},
+    {"handler.path": "outbox.so", "handler.volume": {"image": {"reference": "outbox:1", "pullPolicy": "Always"}}},
+    {"handler.path": "/opt/outbox.so", "handler.options": {"a": "b"}, "handler.optionFiles": {"c": SECRET}},
     {"election.leaseDuration": 4000, "election.renewDeadline": "3s", "election.retryPeriod": "500ms"},
     {"election.leaseDuration": "1m"},
     {"replicas": 0},
@@ -272,6 +276,17 @@ REFUSED = [
         "exactly one of path, secretRef and configMapRef",
     ),
     # the pods
+    # a handler
+    ({"handler.options": {}}, "spec.handler", "path is needed"),
+    ({"handler.path": "outbox.so"}, "spec.handler", "without a volume, an absolute one"),
+    ({"handler.path": "/outbox.so", "handler.volume": {"emptyDir": {}}}, "spec.handler", "one in the volume"),
+    ({"handler.path": "../outbox.so", "handler.volume": {"emptyDir": {}}}, "spec.handler", "without .."),
+    (
+        {"handler.path": "/a.so", "handler.options": {"t": "x"}, "handler.optionFiles": {"t": SECRET}},
+        "spec.handler",
+        "in options or in optionFiles, not in both",
+    ),
+    ({"handler.path": "/a.so", "handler.options": {"t": 1}}, "spec.handler.options.t", "must be of type string"),
     ({"template.volumes": [{"emptyDir": {}}]}, "spec.template.volumes[0].name", "Required value"),
     ({"template.env": [{"name": "A"}, {"name": "A"}]}, "spec.template.env[1]", "Duplicate value"),
     ({"template.env": [{"name": "POD_NAME"}]}, "spec.template.env[0].name", "are set by the operator"),
@@ -286,7 +301,7 @@ REFUSED = [
             "spec.template.volumeMounts[0].mountPath",
             "the operator's own mounts",
         )
-        for path in ("/tmp", "/tmp/", "/etc/pqcdc", "/etc//pqcdc", "/var/run/secrets/pqcdc")
+        for path in ("/tmp", "/tmp/", "/etc/pqcdc", "/etc//pqcdc", "/var/run/secrets/pqcdc", "/var/lib/pqcdc-handler")
     ),
     ({"podMonitor.interval": "often"}, "spec.podMonitor.interval", "should match"),
 ]
