@@ -432,7 +432,9 @@ void lease_elector_leave(struct lease_elector *elector, int64_t wait_ms)
     pthread_mutex_unlock(&elector->mailbox.lock);
     signal_fd(elector->told_fd);
     struct pollfd over = { .fd = elector->over_fd, .events = POLLIN };
-    (void)poll(&over, 1, (int)wait_ms);
+    const mono_ms_t until = mono_ms_add(now_of(elector), wait_ms);
+    while (poll(&over, 1, wait_ms > 0 ? (int)wait_ms : 0) < 0 && wait_ms > 0)
+        wait_ms = mono_ms_since(until, now_of(elector)); /* a signal, such as a profiler's */
 }
 
 /* Answers. */

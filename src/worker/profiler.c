@@ -97,8 +97,8 @@ static void set_environment(const char *library)
         text_format("%s%s%s", library, before != NULL ? ":" : "", before != NULL ? before : "");
     CHECK(setenv(PRELOAD, preload, 1) == 0);
     CHECK(setenv(BEGUN, library, 1) == 0);
-    /* Heap: a sample for each so many bytes, which costs about 1 % of the CPU time at the most; and
-     * no words of its own beside our log. */
+    /* Heap: a sample for each so many bytes, fine enough for so small a process; and no words of
+     * its own beside our log. */
     CHECK(setenv("TCMALLOC_SAMPLE_PARAMETER", "32768", 0) == 0);
     CHECK(setenv("PERFTOOLS_VERBOSE", "-1", 0) == 0);
 }

@@ -1,6 +1,7 @@
 """Profiles of a worker, as pprof fetches and reads them."""
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.waiting import patient
+from lab.servers import free_port
+from lab.waiting import patient, wait_until
 
 USERS = "create table users (id serial primary key, name text not null)"
 LIBRARY = "libtcmalloc_and_profiler.so.4"
@@ -33,6 +35,19 @@ def debugged(scenario):
         return scenario.streaming(scenario.config(cdc={"debugMode": True}), **keywords)
 
     return start
+
+
+def fetched(port: int, path: str) -> tuple[int, bytes] | None:
+    """The answer's status and body; None = nobody listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patient(30))
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except ConnectionError:
+        return None
+    finally:
+        connection.close()
 
 
 @contextmanager
@@ -83,7 +98,7 @@ def test_pprof_names_what_the_line_does(debugged, scenario, tmp_path):
     worker = debugged(environment=OFTEN)
     with load(scenario):
         worker.wait_delivery()
-        cpu = pprof(worker, "profile", tmp_path, "--seconds=3")
+        cpu = pprof(worker, "profile", tmp_path, "--seconds=2")
         heap = pprof(worker, "heap", tmp_path)
     assert {"pipeline_run", "run", "[librdkafka.so.1]"} <= cpu.keys()
     assert cpu.keys() & {"pgoutput_decode", "source_next", "encode", "handle", "outbox_send", "loop_turn"}
@@ -120,19 +135,13 @@ def test_while_a_profile_is_taken_all_else_is_served(debugged, scenario):
         client.shutdown(socket.SHUT_RDWR)
     # Its client has gone: it ends long before its time, and another one may be taken.
     code, profile = worker.wait(
-        lambda: (answer := raw(worker, "/debug/pprof/profile?seconds=1"))[0] == 200 and answer, "another one is taken"
+        lambda: (answer := fetched(worker.port, "/debug/pprof/profile?seconds=1"))[0] == 200 and answer,
+        "another one is taken",
     )
     assert profile[:8] == bytes(8) and b"/bin/pqcdc" in profile, "header of a CPU profile, and the map of the process"
     connection = profile_begins(worker)
     assert worker.terminate() == 0, "a profile does not hold up the stop"
     connection.close()
-
-
-def raw(worker, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", worker.port, timeout=patient(30))
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    return answer.status, answer.read()
 
 
 @unsanitized
@@ -190,6 +199,32 @@ def test_without_the_library_it_streams_all_the_same(debugged, scenario, tmp_pat
     scenario.execute("insert into users (name) values ('a')")
     scenario.settle(worker)
     assert [value["name"] for value in scenario.values()] == ["a"]
+
+
+@unsanitized
+@pytest.mark.parametrize("preload, code", [(LIBRARY, 200), ("", 501)])
+def test_a_program_that_embeds_the_connector(program, tmp_path, preload, code):
+    """It has profiles where it has gperftools; nothing is loaded into it."""
+    port = free_port()
+    cdc = {"host": "127.0.0.1", "port": 1, "username": "nobody", "database": "none", "debugMode": True}
+    cdc |= {"slot": {"name": "s"}, "publication": {"name": "p", "tables": [{"name": "users"}]}}
+    cdc |= {"metric": {"port": port, "address": "127.0.0.1"}}
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps({"cdc": cdc, "kafka": {"brokers": ["127.0.0.1:1"], "topicTemplate": "t"}}))
+    example = subprocess.Popen(
+        [program.parent / "example_handler", config],
+        env={**os.environ, "LD_PRELOAD": preload, **OFTEN},
+        stderr=(tmp_path / "log").open("wb"),
+    )
+    try:
+        wait_until(lambda: fetched(port, "/livez") or example.poll() is not None, "it serves")
+        assert fetched(port, "/debug/pprof/profile?seconds=1")[0] == code
+        heap = fetched(port, "/debug/pprof/heap")
+        assert heap[0] == code and heap[1].startswith(b"heap profile: " if preload else b"501: ")
+        assert fetched(port, "/debug/pprof/cmdline") == (200, f"{program.parent}/example_handler\0{config}".encode())
+    finally:
+        example.kill()
+        example.wait()
 
 
 def test_profiles_are_not_there_unless_asked_for(scenario):
