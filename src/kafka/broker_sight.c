@@ -5,9 +5,11 @@
 #include "base/cleanup.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "kafka/connection_error.h"
 #include "kafka/kafka_error.h"
+#include "kafka/tls_watch.h"
 
-enum { ANSWER_DEADLINE_MS = 10 * 1000, REASON_SIZE = 512 };
+enum { ANSWER_DEADLINE_MS = 10 * 1000, ANSWER_PART_MS = 2 * 1000, REASON_SIZE = 512 };
 
 CLEANUP_POINTER(rd_kafka_conf_t, rd_kafka_conf_destroy)
 CLEANUP_POINTER(rd_kafka_t, rd_kafka_destroy)
@@ -64,8 +66,8 @@ static bool refresh_tokens(rd_kafka_t *client, struct error *err)
     return false;
 }
 
-static bool client_new(const struct producer_options *options, struct broker_sight *sight,
-                       rd_kafka_t **out_client, struct error *err)
+static bool client_new(const struct producer_options *options, struct tls_watch *tls,
+                       struct broker_sight *sight, rd_kafka_t **out_client, struct error *err)
 {
     char reason[REASON_SIZE];
     AUTO(rd_kafka_conf_t *, rd_kafka_conf_destroy_p) conf = NULL;
@@ -77,6 +79,7 @@ static bool client_new(const struct producer_options *options, struct broker_sig
     bool tokens = is_oauth(conf);
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
     rd_kafka_conf_enable_sasl_queue(conf, 1);
+    tls_watch_install(tls, conf);
     client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
     if (client == NULL)
         return kafka_error_set(err, rd_kafka_last_error(), "kafka: the client does not start: %s",
@@ -91,35 +94,50 @@ static bool client_new(const struct producer_options *options, struct broker_sig
 
 /* ---- brokers ---- */
 
-/* What the client said of its brokers: one of them, rather than that all are down. */
-static bool brokers_failed(rd_kafka_t *client, rd_kafka_resp_err_t code, struct error *err)
+/* What the client said of its brokers since, if anything: of one of them, rather than that all are
+ * down. */
+static void hear(rd_kafka_t *client, struct tls_watch *tls, struct error *said)
 {
     AUTO(rd_kafka_queue_t *, rd_kafka_queue_destroy_p) queue = rd_kafka_queue_get_main(client);
-    struct error said = ERROR_INIT;
     for (;;) {
         AUTO(rd_kafka_event_t *, rd_kafka_event_destroy_p) event = rd_kafka_queue_poll(queue, 0);
         if (event == NULL)
-            break;
+            return;
         rd_kafka_resp_err_t told = rd_kafka_event_error(event);
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR &&
             told != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-            kafka_error_set(&said, told, "kafka: no broker answers: %s",
-                            rd_kafka_event_error_string(event));
+            connection_error_set(said, told, rd_kafka_event_error_string(event), tls);
     }
-    if (said.class == ERROR_NONE)
-        return kafka_error_set(err, code, "kafka: no broker answers");
-    *err = said;
-    return false;
 }
 
-static bool look_at_brokers(rd_kafka_t *client, struct broker_sight *sight, struct error *err)
+static bool brokers_failed(const struct error *said, rd_kafka_resp_err_t code, struct error *err)
 {
-    AUTO(const rd_kafka_metadata_t *, metadata_destroy_p) metadata = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(client, 0, NULL, &metadata, ANSWER_DEADLINE_MS);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return brokers_failed(client, code, err);
-    sight->broker_count = (uint32_t)metadata->broker_cnt;
-    return true;
+    if (said->class == ERROR_NONE)
+        return kafka_error_set(err, code, "kafka: no broker answers");
+    const char *text = said->text;
+    text += strncmp(text, "kafka: ", 7) == 0 ? 7 : 0;
+    error_set(err, said->class, said->code, "kafka: no broker answers: %s", text);
+    return error_advise(err, "%s", said->advice);
+}
+
+/* Some broker answers within the whole time, or one has refused and no other answered in a part. */
+static bool look_at_brokers(rd_kafka_t *client, struct tls_watch *tls, struct broker_sight *sight,
+                            struct error *err)
+{
+    struct error said = ERROR_INIT;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int waited_ms = 0; waited_ms < ANSWER_DEADLINE_MS; waited_ms += ANSWER_PART_MS) {
+        AUTO(const rd_kafka_metadata_t *, metadata_destroy_p) metadata = NULL;
+        code = rd_kafka_metadata(client, 0, NULL, &metadata, ANSWER_PART_MS);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            sight->broker_count = (uint32_t)metadata->broker_cnt;
+            return true;
+        }
+        hear(client, tls, &said);
+        if (connection_error_is_refusal(&said))
+            break;
+    }
+    return brokers_failed(&said, code, err);
 }
 
 /* ---- topics ---- */
@@ -210,8 +228,10 @@ bool broker_sight_look(const struct producer_options *options, char *const *topi
                        uint32_t topic_count, struct broker_sight *out_sight, struct error *err)
 {
     struct broker_sight sight = { .broker_count = 0 };
-    AUTO(rd_kafka_t *, rd_kafka_destroy_p) client = NULL;
-    if (!client_new(options, &sight, &client, err) || !look_at_brokers(client, &sight, err))
+    AUTO(struct tls_watch *, tls_watch_free_p) tls = tls_watch_new();
+    AUTO(rd_kafka_t *, rd_kafka_destroy_p) client = NULL; /* goes before what it uses */
+    if (!client_new(options, tls, &sight, &client, err) ||
+        !look_at_brokers(client, tls, &sight, err))
         return false;
     sight.topics = memory_array(topic_count + 1, sizeof(*sight.topics));
     sight.topic_count = topic_count;

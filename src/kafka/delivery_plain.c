@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "kafka/credential_files.h"
 #include "kafka/janitor.h"
 #include "kafka/kafka_error.h"
 #include "kafka/notices.h"
@@ -17,7 +18,8 @@
 #include "kafka/responses.h"
 
 enum {
-    FREE_WAIT_MS = 2000, /* for producers that are still being destroyed */
+    FREE_WAIT_MS = 2000,  /* for producers that are still being destroyed */
+    FILES_LOOK_MS = 1000, /* at credentials, while no broker is connected */
     REASON_SIZE = 512,
 };
 
@@ -47,6 +49,10 @@ struct delivery_plain {
     int64_t event_unix_us;
     bool cut_waits;
     uint64_t cut;
+    struct credential_files files; /* as the producer has read them */
+    mono_ms_t files_looked;
+    uint32_t brokers_up; /* when it was looked last */
+    bool connection_failed;
     struct notices notices;
     struct responses responses;
     struct error error; /* of the last event */
@@ -75,12 +81,14 @@ static bool make_producer(struct delivery_plain *plain, struct producer **out_pr
         .wake_fd = plain->wake_fd,
         .tagged = plain->responses.tell != NULL,
     };
+    struct credential_files files = credential_files_look(&plain->options);
     if (!producer_options_read_files(&plain->options, plain->conf, err) ||
         !producer_new(&setup, &producer, err))
         return false;
     for (uint32_t i = 0; i < plain->delivery.topics.count; i++)
         if (!producer_topic_add(producer, topic_table_name(&plain->delivery.topics, i), err))
             return false;
+    plain->files = files;
     *out_producer = TAKE(producer);
     return true;
 }
@@ -110,8 +118,12 @@ static bool plain_rebuild(struct delivery *delivery, struct error *err)
 {
     struct delivery_plain *plain = self_of(delivery);
     struct producer *producer = NULL;
-    if (!make_producer(plain, &producer, err))
+    if (!make_producer(plain, &producer, err)) {
+        /* What was in order before is so again soon: a file is being replaced. */
+        if (err->class == ERROR_CONFIG)
+            err->class = ERROR_RETRY;
         return false;
+    }
     bury_producer(plain);
     plain->producer = producer;
     plain->health = HEALTH_WELL;
@@ -349,27 +361,17 @@ static bool note_if(struct delivery_plain *plain, bool told, struct delivery_eve
     return told;
 }
 
-/* A password that was changed meanwhile: no broker lets this producer in any more, which would try
- * the old one for ever. What cannot be read now is read the next time. */
-static void renew_login(struct delivery_plain *plain)
-{
-    struct error ignored = ERROR_INIT;
-    if (plain->options.property_file_count > 0 &&
-        producer_options_read_files(&plain->options, plain->conf, &ignored))
-        producer_renew_login(plain->producer, plain->conf);
-}
-
 static bool on_error(struct delivery_plain *plain, struct delivery_event *out_event)
 {
     if (rd_kafka_event_error_is_fatal(plain->event) != 0)
         return on_fatal(plain, out_event);
-    if (rd_kafka_event_error(plain->event) == RD_KAFKA_RESP_ERR__AUTHENTICATION)
-        renew_login(plain);
-    return note_if(plain,
-                   notices_error(&plain->notices, rd_kafka_event_error(plain->event),
-                                 rd_kafka_event_error_string(plain->event), look_at_brokers(plain),
-                                 now(), &plain->error),
-                   out_event);
+    struct error error = ERROR_INIT;
+    plain->connection_failed = true;
+    producer_describe(plain->producer, rd_kafka_event_error(plain->event),
+                      rd_kafka_event_error_string(plain->event), &error);
+    return note_if(
+        plain, notices_error(&plain->notices, &error, look_at_brokers(plain), now(), &plain->error),
+        out_event);
 }
 
 static bool on_log(struct delivery_plain *plain, struct delivery_event *out_event)
@@ -437,6 +439,62 @@ static bool cut_done(struct delivery_plain *plain, struct delivery_event *out_ev
     return true;
 }
 
+/* Whether it is time: a connection was lost or refused, or there is none. */
+static bool files_due(struct delivery_plain *plain, uint32_t brokers_up)
+{
+    plain->connection_failed = plain->connection_failed || brokers_up < plain->brokers_up;
+    plain->brokers_up = brokers_up;
+    if (plain->health != HEALTH_WELL || (brokers_up > 0 && !plain->connection_failed) ||
+        mono_ms_since(now(), plain->files_looked) < FILES_LOOK_MS)
+        return false;
+    plain->connection_failed = false;
+    plain->files_looked = now();
+    return true;
+}
+
+/* A login is renewed. Whether a new producer would start with anything else is only tried. */
+static bool take_up_files(struct delivery_plain *plain, const struct credential_files *files,
+                          struct error *err)
+{
+    if (!producer_options_read_files(&plain->options, plain->conf, err))
+        return false;
+    if (files->login != plain->files.login)
+        producer_renew_login(plain->producer, plain->conf);
+    plain->files.login = files->login;
+    return files->rest == plain->files.rest || producer_rehearse(plain->conf, err);
+}
+
+static bool files_unfit(struct delivery_plain *plain, struct error *err,
+                        struct delivery_event *out_event)
+{
+    error_prefix(err, "a file with credentials has changed, and is not used");
+    return note_if(plain, notices_say(&plain->notices, err, now(), &plain->error), out_event);
+}
+
+/* Passwords and certificates that were changed meanwhile: brokers may not let this producer in any
+ * more, which would try the old ones for ever. What is no use yet (half of it is written, a key
+ * without its certificate) is looked at again. */
+static bool files_changed(struct delivery_plain *plain, uint32_t brokers_up,
+                          struct delivery_event *out_event)
+{
+    if (!files_due(plain, brokers_up))
+        return false;
+    struct credential_files files = credential_files_look(&plain->options);
+    if (files.login == plain->files.login && files.rest == plain->files.rest)
+        return false;
+    struct error err = ERROR_INIT;
+    if (!take_up_files(plain, &files, &err))
+        return files_unfit(plain, &err, out_event);
+    if (files.rest == plain->files.rest)
+        return false;
+    plain->health = HEALTH_LOST;
+    error_set(&plain->error, ERROR_RECONNECT, "credentials_changed",
+              "kafka: a file with a certificate, a key or an authority has changed: a new producer "
+              "takes it up");
+    *out_event = (struct delivery_event){ .kind = DELIVERY_LOST, .err = &plain->error };
+    return true;
+}
+
 static bool plain_next(struct delivery *delivery, struct delivery_event *out_event)
 {
     struct delivery_plain *plain = self_of(delivery);
@@ -445,6 +503,7 @@ static bool plain_next(struct delivery *delivery, struct delivery_event *out_eve
             return true;
     uint32_t brokers_up = look_at_brokers(plain);
     return refusal_missing(plain, out_event) || cut_done(plain, out_event) ||
+           files_changed(plain, brokers_up, out_event) ||
            note_if(plain, notices_look(&plain->notices, brokers_up, now(), &plain->error),
                    out_event);
 }

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kafka/kafka_error.h"
-
 enum { LOG_KIND_LENGTH = 24 }; /* of a log line, what tells its kind: numbers come behind it */
 
 static bool long_ago(mono_ms_t then, int64_t limit_ms, mono_ms_t now)
@@ -55,6 +53,9 @@ static bool tell_error(struct notices *notices, const struct error *error, mono_
     char name[NOTICE_KIND_SIZE];
     const char *broker = strstr(error->text, ": ");
     broker = broker != NULL ? broker + 2 : "";
+    const char *scheme = strstr(broker, "://"); /* of the broker only when no space is before it */
+    if (scheme != NULL && (size_t)(scheme - broker) < strcspn(broker, " "))
+        broker = scheme + 3;
     int size = notices->away ? 0 : (int)strcspn(broker, "/ ");
     snprintf(name, sizeof name, "%s %.*s", error->code, size, broker);
     *out_note = *error;
@@ -98,27 +99,35 @@ static void hold(struct notices *notices, const struct error *error, mono_ms_t n
     notices->error = *error;
 }
 
-bool notices_error(struct notices *notices, rd_kafka_resp_err_t code, const char *text,
-                   uint32_t brokers_up, mono_ms_t now, struct error *out_note)
+static bool is_all_down(const struct error *error)
 {
-    struct error error = ERROR_INIT;
-    kafka_error_set(&error, code, "kafka: %s", text);
-    bool all_down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
-    if (notices->away)
-        return !all_down && tell_error(notices, &error, now, out_note);
-    if (brokers_up > 1)
-        return !all_down && tell_error(notices, &error, now, out_note);
+    return strcmp(error->code, "_ALL_BROKERS_DOWN") == 0;
+}
+
+bool notices_error(struct notices *notices, const struct error *error, uint32_t brokers_up,
+                   mono_ms_t now, struct error *out_note)
+{
+    bool all_down = is_all_down(error);
+    if (notices->away || brokers_up > 1)
+        return !all_down && tell_error(notices, error, now, out_note);
+    struct error kept = *error;
     if (all_down)
-        error.advice[0] = '\0'; /* said anyway */
-    hold(notices, &error, now);
+        kept.advice[0] = '\0'; /* said anyway */
+    hold(notices, &kept, now);
     return notices_look(notices, brokers_up, now, out_note);
+}
+
+bool notices_say(struct notices *notices, const struct error *error, mono_ms_t now,
+                 struct error *out_note)
+{
+    return tell_error(notices, error, now, out_note);
 }
 
 bool notices_log(struct notices *notices, const char *facility, const char *text, mono_ms_t now,
                  struct error *out_note)
 {
     if (strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
-        strcmp(facility, "FATAL") == 0)
+        strcmp(facility, "FATAL") == 0 || strcmp(facility, "CERTVERIFY") == 0)
         return false; /* an error event says the same */
     if (strcmp(facility, "CONFWARN") == 0 && strstr(text, "enable.gapless.guarantee") != NULL)
         return false; /* that one is ours, and meant */
@@ -144,8 +153,7 @@ bool notices_look(struct notices *notices, uint32_t brokers_up, mono_ms_t now,
     if (mono_ms_since(now, notices->held_since) < NOTICE_SETTLE_MS)
         return false;
     notices->held = false; /* another broker is there, or it is back already */
-    return strcmp(notices->error.code, "_ALL_BROKERS_DOWN") != 0 &&
-           tell_error(notices, &notices->error, now, out_note);
+    return !is_all_down(&notices->error) && tell_error(notices, &notices->error, now, out_note);
 }
 
 void notices_restart(struct notices *notices)

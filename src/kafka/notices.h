@@ -13,8 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <librdkafka/rdkafka.h>
-
 #include "base/clock.h"
 #include "base/error.h"
 
@@ -43,9 +41,12 @@ struct notices {
     struct notice_kind kinds[NOTICE_KINDS];
 };
 
-/* An error event of librdkafka that is not fatal. */
-bool notices_error(struct notices *notices, rd_kafka_resp_err_t code, const char *text,
-                   uint32_t brokers_up, mono_ms_t now, struct error *out_note);
+/* An error event of librdkafka that is not fatal, as connection_error.h puts it. */
+bool notices_error(struct notices *notices, const struct error *error, uint32_t brokers_up,
+                   mono_ms_t now, struct error *out_note);
+/* Anything else that went wrong. */
+bool notices_say(struct notices *notices, const struct error *error, mono_ms_t now,
+                 struct error *out_note);
 /* A line of its log. */
 bool notices_log(struct notices *notices, const char *facility, const char *text, mono_ms_t now,
                  struct error *out_note);

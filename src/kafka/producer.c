@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "kafka/connection_error.h"
 #include "kafka/delivery.h"
 #include "kafka/first_acks.h"
 #include "kafka/kafka_error.h"
@@ -28,6 +29,7 @@ struct producer {
     rd_kafka_t *handle;
     rd_kafka_queue_t *queue;
     struct wire_watch *watch;
+    struct tls_watch *tls;
     const struct partitioner *partitioner;
     struct producer_topic **topics;
     uint32_t topic_count, topic_capacity;
@@ -75,12 +77,13 @@ static bool prepare_conf(struct producer *producer, rd_kafka_conf_t *conf, int64
         return error_set(err, ERROR_CONFIG, "option_invalid", "kafka: batch.size: %s", reason);
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
     rd_kafka_conf_enable_sasl_queue(conf, 1);
+    tls_watch_install(producer->tls, conf);
     return wire_watch_install(producer->watch, conf, err);
 }
 
 /* librdkafka before 2.12 frees a configuration with interceptors twice when the producer does not
  * start (its issue 4142). So whether it starts is tried without them, and without brokers. */
-static bool rehearse(const rd_kafka_conf_t *conf, struct error *err)
+bool producer_rehearse(const rd_kafka_conf_t *conf, struct error *err)
 {
     char reason[REASON_SIZE];
     AUTO(rd_kafka_conf_t *, rd_kafka_conf_destroy_p) trial = rd_kafka_conf_dup(conf);
@@ -112,12 +115,13 @@ static bool start(struct producer *producer, rd_kafka_conf_t *conf, int wake_fd,
 bool producer_new(const struct producer_setup *setup, struct producer **out_producer,
                   struct error *err)
 {
-    if (!rehearse(setup->conf, err))
+    if (!producer_rehearse(setup->conf, err))
         return false;
     AUTO(struct producer *, producer_free_p) producer = memory_alloc(sizeof *producer);
     AUTO(rd_kafka_conf_t *, rd_kafka_conf_destroy_p) conf = rd_kafka_conf_dup(setup->conf);
     producer->partitioner = setup->partitioner;
     producer->tagged = setup->tagged;
+    producer->tls = tls_watch_new();
     producer->watch = wire_watch_new(setup->wake_fd, !conf_is(conf, "acks", "0"));
     if (!prepare_conf(producer, conf, setup->batch_bytes, err) ||
         !start(producer, TAKE(conf), setup->wake_fd, err))
@@ -173,6 +177,7 @@ void producer_free(struct producer *producer)
     memory_free(producer->topics);
     wire_watch_free(producer->watch);
     producer_tags_done(&producer->tags);
+    tls_watch_free(producer->tls);
     memory_free(producer);
 }
 
@@ -371,6 +376,12 @@ void producer_purge(struct producer *producer)
 bool producer_quiet(const struct producer *producer)
 {
     return producer->unreported == 0 && wire_watch_unanswered(producer->watch) == 0;
+}
+
+bool producer_describe(const struct producer *producer, rd_kafka_resp_err_t code, const char *text,
+                       struct error *err)
+{
+    return connection_error_set(err, code, text, producer->tls);
 }
 
 uint32_t producer_brokers_up(const struct producer *producer)

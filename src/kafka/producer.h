@@ -27,6 +27,10 @@ struct producer_setup {
     bool tagged;         /* records carry their origin */
 };
 
+/* Whether a producer of that configuration would start: files that it names can be read and used.
+ */
+MUST_CHECK bool producer_rehearse(const rd_kafka_conf_t *conf, struct error *err);
+
 /* Starts connecting; does not wait for a broker. */
 MUST_CHECK bool producer_new(const struct producer_setup *setup, struct producer **out_producer,
                              struct error *err);
@@ -68,6 +72,9 @@ void producer_purge(struct producer *producer);
 /* Nothing is queued, nothing is on the wire: every record was reported and every request answered.
  */
 bool producer_quiet(const struct producer *producer);
+/* Sets *err from an error event of this producer: connection_error.h. Returns false. */
+bool producer_describe(const struct producer *producer, rd_kafka_resp_err_t code, const char *text,
+                       struct error *err);
 uint32_t producer_brokers_up(const struct producer *producer);
 uint32_t producer_brokers_reached(const struct producer *producer); /* see wire_watch.h */
 /* False: the producer is well. */

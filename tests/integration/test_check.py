@@ -571,5 +571,5 @@ def test_a_login_that_is_refused(shop, check, guarded):
     config = shop.config(kafka=merge(guarded.client(), {"properties": {"sasl.password": "sesame-2"}}))
     found = check(config)
     (row,) = found.of("brokers", "fail")
-    assert "Authentication failed" in row["text"] and "user, password" in row["advice"]
+    assert "Authentication failed" in row["text"] and "Check user and password" in row["advice"]
     assert "sesame" not in json.dumps(found.rows)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from lab.documents import blocks_run_in
 from lab.servers import free_port
 from lab.waiting import wait_until
 
@@ -145,6 +146,18 @@ def build_examples(how: str, installed, target: Path) -> None:
     options = [f"-DCMAKE_PREFIX_PATH={root}", "-DCMAKE_C_FLAGS=-Wall -Wextra -Werror", f"-DSTATIC={how == 'static'}"]
     run_quietly("cmake", "-G", "Ninja", "-S", ROOT / "examples", "-B", target, *options)
     run_quietly("cmake", "--build", target)
+
+
+@pytest.mark.unsanitized("an installed library is linked into a program of another compiler")
+def test_the_commands_of_the_manual(installed, tmp_path):
+    """As they stand there, beside the sources of the examples."""
+    _, library = installed
+    blocks = blocks_run_in(ROOT / "docs/c-api.md", "test_the_commands_of_the_manual")
+    for source in (ROOT / "examples").glob("*.c"):
+        shutil.copy(source, tmp_path)
+    for block in blocks:
+        run_quietly("sh", "-ec", f"cd {tmp_path}; {block.text}", PKG_CONFIG_PATH=f"{library}/pkgconfig")
+    assert {path.name for path in tmp_path.iterdir() if path.suffix != ".c"} == {"handler-flat", "handler-outbox.so"}
 
 
 @pytest.mark.unsanitized("an installed library is linked into a program of another compiler")

@@ -102,7 +102,8 @@ static uint32_t all_paths(const char *paths[256])
 
 static const char *target_of(const char *path)
 {
-    return config_option_find(slice_of(path))->path;
+    const struct config_option *option = config_option_find(slice_of(path));
+    return option != NULL ? option->path : path;
 }
 
 /* But two names of one option, which differ in capitals. */

@@ -39,13 +39,14 @@ static void a_password_that_was_changed_is_read_again(void **state)
     const struct producer_property file = { "sasl.password", path };
     struct producer_options options = fixture_options(NULL);
     options.brokers = broker.address;
+    options.required_acks = 1; /* it knows nothing of idempotent producers */
     options.properties = properties;
     options.property_count = COUNT_OF(properties);
     options.property_files = &file;
     options.property_file_count = 1;
     struct delivery *delivery = fixture_delivery(&options);
-    write_file(path, "after\n");
     wait_for(delivery, &broker.refused);
+    write_file(path, "after\n");
     wait_for(delivery, &broker.admitted);
     delivery_free(delivery);
     login_broker_stop(&broker);

@@ -9,10 +9,19 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "kafka/connection_error.h"
 #include "kafka/notices.h"
 
 #define REFUSED "10.0.0.1:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused"
 #define CLOSED  "10.0.0.1:9092/1: Disconnected (after 201ms in state UP)"
+
+static bool hear(struct notices *notices, rd_kafka_resp_err_t code, const char *text, uint32_t up,
+                 mono_ms_t now, struct error *note)
+{
+    struct error error = ERROR_INIT;
+    connection_error_set(&error, code, text, NULL);
+    return notices_error(notices, &error, up, now, note);
+}
 
 static mono_ms_t at(int64_t ms)
 {
@@ -22,13 +31,13 @@ static mono_ms_t at(int64_t ms)
 static bool fail_at(struct notices *notices, int64_t ms, uint32_t up, const char *text,
                     struct error *note)
 {
-    return notices_error(notices, RD_KAFKA_RESP_ERR__TRANSPORT, text, up, at(ms), note);
+    return hear(notices, RD_KAFKA_RESP_ERR__TRANSPORT, text, up, at(ms), note);
 }
 
 static bool all_down_at(struct notices *notices, int64_t ms, struct error *note)
 {
-    return notices_error(notices, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "1/1 brokers are down", 0,
-                         at(ms), note);
+    return hear(notices, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "1/1 brokers are down", 0, at(ms),
+                note);
 }
 
 static void an_outage_is_one_note_and_its_end_another(void **state)
@@ -76,12 +85,12 @@ static void another_reason_during_an_outage_is_said_at_once(void **state)
     struct notices notices = { 0 };
     struct error note = ERROR_INIT;
     assert_true(fail_at(&notices, 0, 0, REFUSED, &note));
-    assert_true(notices_error(&notices, RD_KAFKA_RESP_ERR__RESOLVE, "kafka:9092/1: no such host", 0,
-                              at(500), &note));
+    assert_true(hear(&notices, RD_KAFKA_RESP_ERR__RESOLVE, "kafka:9092/1: no such host", 0, at(500),
+                     &note));
     assert_string_equal(note.code, "_RESOLVE");
     assert_non_null(strstr(note.advice, "kafka.brokers"));
-    assert_false(notices_error(&notices, RD_KAFKA_RESP_ERR__RESOLVE, "kafka:9092/1: no such host",
-                               0, at(900), &note));
+    assert_false(hear(&notices, RD_KAFKA_RESP_ERR__RESOLVE, "kafka:9092/1: no such host", 0,
+                      at(900), &note));
 }
 
 static void advice_of_the_reason_stands_behind(void **state)
@@ -89,8 +98,8 @@ static void advice_of_the_reason_stands_behind(void **state)
     (void)state;
     struct notices notices = { 0 };
     struct error note = ERROR_INIT;
-    assert_true(notices_error(&notices, RD_KAFKA_RESP_ERR__RESOLVE, "kafka:9092/bootstrap: no host",
-                              0, at(0), &note));
+    assert_true(hear(&notices, RD_KAFKA_RESP_ERR__RESOLVE, "kafka:9092/bootstrap: no host", 0,
+                     at(0), &note));
     assert_string_equal(note.code, "brokers_lost");
     assert_non_null(strstr(note.advice, "nothing is lost. Check the host names in kafka.brokers"));
 }
