@@ -96,12 +96,24 @@ static void *read_section(int fd, const ElfW(Shdr) * section)
     return NULL;
 }
 
+/* Of several names of one function the shortest: "calloc", not "__libc_calloc". */
 static void name_range(const struct table *table, uintptr_t begin, uintptr_t end, const char *name)
 {
     size_t at = lower_bound(table->wanted, table->wanted_count, begin);
-    for (; at < table->wanted_count && table->wanted[at].address < end; at++)
-        if (table->wanted[at].name == NULL)
-            table->wanted[at].name = memory_text(name);
+    for (; at < table->wanted_count && table->wanted[at].address < end; at++) {
+        struct symbol *symbol = &table->wanted[at];
+        if (symbol->name != NULL && strlen(symbol->name) <= strlen(name))
+            continue;
+        memory_free(symbol->name);
+        symbol->name = memory_text(name);
+    }
+}
+
+static void name_rest(const struct table *table, const char *name)
+{
+    for (size_t i = 0; i < table->wanted_count; i++)
+        if (table->wanted[i].name == NULL)
+            table->wanted[i].name = memory_text(name);
 }
 
 static void name_from(const struct table *table, const ElfW(Shdr) * symbols,
@@ -164,12 +176,14 @@ static void name_from_object(const struct object *object, struct symbol *symbols
     const char *slash = strrchr(object->file, '/');
     AUTO(char *, memory_free_p) file =
         text_format("[%s]", slash != NULL ? slash + 1 : object->file);
-    name_range(&table, object->base, object->end, file);
+    name_rest(&table, file);
 }
 
 void symbols_find(struct symbol *symbols, size_t count)
 {
     struct objects objects = { .count = 0 };
+    if (count == 0)
+        return;
     qsort(symbols, count, sizeof(*symbols), compare);
     (void)dl_iterate_phdr(list_object, &objects);
     for (size_t i = 0; i < objects.count; i++)
