@@ -212,7 +212,7 @@ def test_a_program_that_embeds_the_connector(program, tmp_path, preload, code):
     config = tmp_path / "config.yaml"
     config.write_text(json.dumps({"cdc": cdc, "kafka": {"brokers": ["127.0.0.1:1"], "topicTemplate": "t"}}))
     example = subprocess.Popen(
-        [program.parent / "example_handler", config],
+        [program.parent / "handler-flat", config],
         env={**os.environ, "LD_PRELOAD": preload, **OFTEN},
         stderr=(tmp_path / "log").open("wb"),
     )
@@ -221,7 +221,7 @@ def test_a_program_that_embeds_the_connector(program, tmp_path, preload, code):
         assert fetched(port, "/debug/pprof/profile?seconds=1")[0] == code
         heap = fetched(port, "/debug/pprof/heap")
         assert heap[0] == code and heap[1].startswith(b"heap profile: " if preload else b"501: ")
-        assert fetched(port, "/debug/pprof/cmdline") == (200, f"{program.parent}/example_handler\0{config}".encode())
+        assert fetched(port, "/debug/pprof/cmdline") == (200, f"{program.parent}/handler-flat\0{config}".encode())
     finally:
         example.kill()
         example.wait()
