@@ -360,6 +360,7 @@ static void make_session(struct connector *connector)
         .timescaledb = config->cdc_extension_support_enable_timescale_db,
         .slot = config->cdc_slot_name,
         .create_slot = config->cdc_slot_create_if_not_exists,
+        .failover = config->cdc_slot_failover,
         .wal_sender_timeout_ms = wal_sender_timeout_ms(connector),
         .decoding_work_mem = config->cdc_decoding_work_mem,
         .route = settings->route,

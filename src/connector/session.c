@@ -205,6 +205,20 @@ static bool create_slot(struct session *session, lsn_t *out_point, struct error 
     return true;
 }
 
+static bool ensure_failover(struct session *session, struct error *err)
+{
+    bool changed = false;
+    if (!session->with->failover)
+        return true;
+    if (!open_replication(session, err) ||
+        !slot_set_failover(session->replication, session->sql, session->with->slot, &changed, err))
+        return false;
+    if (changed)
+        log_info(session->with->log, "slot is synchronized to standbys from now on",
+                 LOG_STR("slot", session->with->slot));
+    return true;
+}
+
 static bool ensure_slot(struct session *session, struct error *err)
 {
     if (session->sight.exists)
@@ -287,6 +301,11 @@ static bool advise_forgetting(const struct session *session, struct error *err)
     return false;
 }
 
+static bool may_fail_over(const struct session *session, struct error *err)
+{
+    return !session->with->failover || slot_failover_check(session->sql, err);
+}
+
 bool session_open(const struct session_options *options, struct session_memory *memory,
                   struct interrupt interrupt, struct wal_stream **out_stream, struct error *err)
 {
@@ -300,9 +319,10 @@ bool session_open(const struct session_options *options, struct session_memory *
         return false;
     recall(&session);
     return (db_conn_open(&options->conn, interrupt, &session.sql, err) &&
-            look_at_slot(&session, err) && may_go_on(&session, err) &&
-            ensure_publication(&session, err) && check_routes(&session, err) &&
-            ensure_slot(&session, err) && start_stream(&session, out_stream, err)) ||
+            may_fail_over(&session, err) && look_at_slot(&session, err) &&
+            may_go_on(&session, err) && ensure_publication(&session, err) &&
+            check_routes(&session, err) && ensure_slot(&session, err) &&
+            ensure_failover(&session, err) && start_stream(&session, out_stream, err)) ||
            advise_forgetting(&session, err);
 }
 
@@ -344,6 +364,7 @@ bool session_create_slot(const struct session_options *options, struct interrupt
     AUTO(struct session,
          session_done) session = { .with = options, .memory = &memory, .interrupt = interrupt };
     return db_conn_open(&options->conn, interrupt, &session.sql, err) &&
-           is_missing(&session, err) && (accept_gap || loses_nothing(&session, err)) &&
-           ensure_publication(&session, err) && create_slot(&session, out_consistent_point, err);
+           may_fail_over(&session, err) && is_missing(&session, err) &&
+           (accept_gap || loses_nothing(&session, err)) && ensure_publication(&session, err) &&
+           create_slot(&session, out_consistent_point, err) && ensure_failover(&session, err);
 }

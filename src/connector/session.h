@@ -21,6 +21,7 @@ struct session_options {
     bool timescaledb; /* chunks are parts of their hypertables */
     const char *slot;
     bool create_slot;
+    bool failover; /* the slot is synchronized to standbys */
     int64_t wal_sender_timeout_ms;
     const char *decoding_work_mem;
     const struct topic_route *route;

@@ -11,6 +11,7 @@ enum {
     WAITING_INTERVAL_MS = 1000,
     WAITING_DEADLINE_MS = 2000,
     CLEANUP_DEADLINE_MS = 5000,
+    FAILOVER_SERVER = 170000,
 };
 
 static const char *const wal_status_names[] = {
@@ -366,6 +367,41 @@ bool slot_create(struct db_conn *replication, struct db_conn *session, const cha
     if (!created && err != NULL)
         *err = failure;
     return created;
+}
+
+/* ---- failover ---- */
+
+bool slot_failover_check(const struct db_conn *session, struct error *err)
+{
+    if (session->server_version >= FAILOVER_SERVER)
+        return true;
+    (void)error_set(err, ERROR_CONFIG, "failover_needs_17",
+                    "cdc.slot.failover needs PostgreSQL 17 or newer, this server is %d",
+                    session->server_version / 10000);
+    return error_advise(err, "set it to false; up to 16 something else must bring the slot to a "
+                             "standby");
+}
+
+bool slot_set_failover(struct db_conn *replication, struct db_conn *session, const char *name,
+                       bool *out_changed, struct error *err)
+{
+    AUTO(PGresult *, db_conn_clear_p) result = NULL;
+    AUTO(char *, memory_free_p) quoted = NULL;
+    *out_changed = false;
+    if (!slot_failover_check(session, err) ||
+        !db_conn_query(session, LOOK_DEADLINE_MS,
+                       "SELECT failover FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
+                       1, &name, &result, err) ||
+        !db_conn_identifier(replication, name, &quoted, err))
+        return false;
+    if (PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "t") == 0)
+        return true;
+    AUTO(char *, memory_free_p) sql =
+        text_format("ALTER_REPLICATION_SLOT %s (FAILOVER true)", quoted);
+    if (!db_conn_simple(replication, LOOK_DEADLINE_MS, sql, NULL, err))
+        return error_prefix(err, "have replication slot \"%s\" synchronized to standbys", name);
+    *out_changed = true;
+    return true;
 }
 
 /* ---- dropping ---- */

@@ -63,6 +63,13 @@ MUST_CHECK bool slot_create(struct db_conn *replication, struct db_conn *session
                             slot_waiting_fn *waiting, void *self, lsn_t *out_consistent_point,
                             struct error *err);
 
+/* From 17 on: the slot is synchronized to standbys. *out_changed = it was not before. Nobody may
+ * read the slot meanwhile. ERROR_CONFIG "failover_needs_17" (slot_failover_check() says it
+ * before). */
+MUST_CHECK bool slot_failover_check(const struct db_conn *session, struct error *err);
+MUST_CHECK bool slot_set_failover(struct db_conn *replication, struct db_conn *session,
+                                  const char *name, bool *out_changed, struct error *err);
+
 /* Drops whatever has that name: slot_verify_ours comes before. A temporary slot is busy for all but
  * its own session. Busy: ERROR_WAIT that names the pid, in text and advice. Missing: ERROR_HALT
  * "slot_missing". */

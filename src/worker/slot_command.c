@@ -191,6 +191,7 @@ enum exit_code slot_command_create(const struct arguments *arguments, const stru
         .publication = settings->publication,
         .slot = config->cdc_slot_name,
         .create_slot = true,
+        .failover = config->cdc_slot_failover,
         .wal_sender_timeout_ms = config->cdc_wal_sender_timeout_ms,
         .route = settings->route,
         .clock = clock_system(),

@@ -88,7 +88,7 @@ def test_wal_of_others_is_let_go(scenario_on, own_postgres):
 
     other = beating.worker(beating.config(cdc={"heartbeat": {"interval": "1s"}}))
     beating.settle(other)
-    assert beats(other) > 0 or retained(quiet) == kept, "proved nothing: it falls by itself"
+    assert beats(other) > 0 or retained(quiet) >= kept, "proved nothing: it falls by itself"
     for scenario in quiet, beating:
         wait_until(lambda: retained(scenario) < MIB, f"less than the {kept} bytes are retained")
     assert other.metrics()["pqcdc_heartbeats_total"] == beats(other) > 0

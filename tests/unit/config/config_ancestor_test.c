@@ -44,6 +44,11 @@ static void postgresql_and_the_connector(void **state)
     assert_string_equal(config->cdc_slot_name, "cdc_slot");
     assert_int_equal(config->cdc_slot_slot_activity_checker_interval_ms, 1000);
     assert_int_equal(config->cdc_slot_proto_version, 2);
+    assert_true(config->cdc_slot_failover);
+    assert_string_equal(config->cdc_heartbeat_table_name, "heartbeat");
+    assert_string_equal(config->cdc_heartbeat_table_schema, "ops");
+    assert_int_equal(config->cdc_heartbeat_interval_ms, 100);
+    assert_true(config->cdc_extension_support_enable_timescale_db);
     assert_false(config->cdc_snapshot_enabled);
     assert_int_equal(config->cdc_snapshot_mode, CONFIG_SNAPSHOT_MODE_INITIAL);
 }
@@ -68,6 +73,8 @@ static void the_publication(void **state)
     assert_string_equal(books->schema, "public");
     assert_string_equal(books->replica_identity, "DEFAULT");
     assert_list(&books->columns, "id", "title");
+    assert_true(books->partitioned);
+    assert_false(users->partitioned);
 }
 
 static void kafka(void **state)
