@@ -217,6 +217,9 @@ REFUSED = [
     ({TABLES: [{"name": "t", "keyColumns": ["c"] * 33}]}, f"spec.{TABLES}[0].keyColumns", "at most 32 items"),
     # choices
     ({"cdc.onHalt": "restart"}, "spec.cdc.onHalt", 'supported values: "exit", "wait"'),
+    ({"cdc.sslMode": "verify-full"}, "spec.cdc", "sslMode verify-ca and verify-full need sslRootCert"),
+    ({"cdc.heartbeat.interval": "9ms"}, "spec.cdc.heartbeat", "interval: 0 = off, else 10ms or more"),
+    ({"cdc.heartbeat": {"query": "select 1", "table": {"name": "t"}}}, "spec.cdc.heartbeat", "a query or a table, not both"),
     ({"cdc.sslMode": "on"}, "spec.cdc.sslMode", '"verify-ca", "verify-full"'),
     ({"cdc.logger.logLevel": "info"}, "spec.cdc.logger.logLevel", '"DEBUG", "INFO"'),
     ({"cdc.publication.operations": ["SELECT"]}, "spec.cdc.publication.operations[0]", '"INSERT"'),
@@ -393,6 +396,8 @@ def full(crd: dict) -> dict:
     for name in ("rootCA", "interCA"):
         spec["kafka"][name] = CONFIG_MAP
     del spec["cdc"]["publication"]["tables"][0]["replicaIdentityIndex"]
+    del spec["cdc"]["heartbeat"]["query"]
+    spec["handler"]["optionFiles"] = {"sample.file": CONFIG_MAP}
     spec["cdc"]["decodingWorkMem"] = "64MB"
     spec["kafka"]["propertyFiles"] = {"sample.file": CONFIG_MAP}
     spec["podMonitor"]["interval"] = "30s"
