@@ -65,6 +65,7 @@ def hostile_config(scenario, role: str, database: str, schema: str) -> dict:
     )
 
 
+@pytest.mark.sanitize("address")
 def test_names_that_need_quoting(scenario):
     schema = 'sch "e\'m\\a.'
     with hostile_database(scenario) as (role, database, connection):
@@ -118,6 +119,7 @@ def test_latin1_becomes_utf8(scenario_on, postgres):
     assert json.loads(second.value)["wert"] == "£5 ½"
 
 
+@pytest.mark.sanitize("address")
 def test_bytes_that_are_no_utf8_do_not_stop_the_line(scenario_on, postgres):
     """A SQL_ASCII database holds any bytes, in names too: the record is JSON all the same, nothing is lost."""
     world = scenario_on(postgres, encoding="SQL_ASCII")

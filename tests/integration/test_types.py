@@ -353,6 +353,7 @@ def made() -> tuple[list[Column], list[list[str]]]:
     return [Column(name, sql.SQL(name), "text") for name in MADE_VALUES], list(MADE_VALUES.values())
 
 
+@pytest.mark.sanitize("address")
 def test_postgres_makes_every_value_of_its_record_again(scenario, session, postgres, say):
     """Every type of the server's catalogue, arrays of them, and types that users make."""
     session.execute(MADE)
