@@ -181,8 +181,7 @@ def check_format(root, _build):
 
 
 # Options that are announced and not there yet: the name, and why it may be written already.
-PLANNED_OPTIONS: dict[str, str] = dict.fromkeys(("cdc.publication.tables[].partitioned", "cdc.extensionSupport.enableTimescaleDB"),
-    "docs/moving-from-go-pq-cdc-kafka.md has all of the ancestor's; what is not there yet comes with it")
+PLANNED_OPTIONS: dict[str, str] = {}
 
 
 def option_paths(root):
