@@ -42,10 +42,8 @@ static void forbid_changes(rd_kafka_conf_t *conf)
 
 static void read_conf(const rd_kafka_conf_t *conf, struct broker_sight *sight)
 {
-    size_t size = sizeof(sight->user);
     sight->message_max_bytes = producer_options_message_max_bytes(conf);
-    if (rd_kafka_conf_get(conf, "sasl.username", sight->user, &size) != RD_KAFKA_CONF_OK)
-        sight->user[0] = '\0';
+    producer_options_user(conf, sight->user, sizeof(sight->user));
 }
 
 static bool is_oauth(const rd_kafka_conf_t *conf)

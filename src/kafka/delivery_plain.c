@@ -21,6 +21,7 @@ enum {
     FREE_WAIT_MS = 2000,  /* for producers that are still being destroyed */
     FILES_LOOK_MS = 1000, /* at credentials, while no broker is connected */
     REASON_SIZE = 512,
+    USER_SIZE = 256,
 };
 
 /* Where the producer stands. */
@@ -236,6 +237,17 @@ static bool batch_too_large(struct delivery_plain *plain, const rd_kafka_message
                      topic, plain->event_records, (long long)plain->batch_bytes);
 }
 
+/* The command that gives the rights that are missing. topic NULL: it is not known which. */
+static void advise_rights(struct delivery_plain *plain, const char *topic)
+{
+    char user[USER_SIZE];
+    producer_options_user(plain->conf, user, sizeof user);
+    AUTO(char *, memory_free_p)
+    command = producer_options_rights(plain->options.brokers, user, topic,
+                                      plain->options.allow_auto_topic_creation);
+    error_advise(&plain->error, "Allow it by: %s", command);
+}
+
 static void describe_refusal(struct delivery_plain *plain, const rd_kafka_message_t *message,
                              const char *topic)
 {
@@ -249,6 +261,10 @@ static void describe_refusal(struct delivery_plain *plain, const rd_kafka_messag
     else
         too_large(plain, message->len + message->key_len, topic, "the topic's max.message.bytes", 0,
                   &plain->error);
+    if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        plain->error.advice[0] = '\0'; /* the same without names */
+        advise_rights(plain, topic);
+    }
 }
 
 static bool lose(struct delivery_plain *plain, rd_kafka_resp_err_t code, const char *reason,
@@ -260,6 +276,10 @@ static bool lose(struct delivery_plain *plain, rd_kafka_resp_err_t code, const c
     kafka_error_set(&plain->error, code, "kafka: the producer failed: %s", reason);
     if (plain->error.class != ERROR_HALT && plain->error.class != ERROR_CONFIG)
         plain->error.class = ERROR_RECONNECT;
+    if (code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED)
+        advise_rights(plain, plain->delivery.topics.count == 1
+                                 ? topic_table_name(&plain->delivery.topics, 0)
+                                 : NULL);
     *out_event = (struct delivery_event){ .kind = DELIVERY_LOST, .err = &plain->error };
     return true;
 }

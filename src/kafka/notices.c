@@ -126,9 +126,10 @@ bool notices_say(struct notices *notices, const struct error *error, mono_ms_t n
 bool notices_log(struct notices *notices, const char *facility, const char *text, mono_ms_t now,
                  struct error *out_note)
 {
-    if (strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
-        strcmp(facility, "FATAL") == 0 || strcmp(facility, "CERTVERIFY") == 0)
-        return false; /* an error event says the same */
+    static const char *const said_by_error_events[] = { "FAIL", "ERROR", "FATAL", "SSLCERTVRFY" };
+    for (size_t i = 0; i < COUNT_OF(said_by_error_events); i++)
+        if (strcmp(facility, said_by_error_events[i]) == 0)
+            return false;
     if (strcmp(facility, "CONFWARN") == 0 && strstr(text, "enable.gapless.guarantee") != NULL)
         return false; /* that one is ours, and meant */
     const char *rest = strncmp(text, "[thrd:", 6) == 0 ? strstr(text, "]: ") : NULL;

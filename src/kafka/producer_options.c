@@ -289,6 +289,22 @@ int64_t producer_options_message_max_bytes(const rd_kafka_conf_t *conf)
     return bytes;
 }
 
+void producer_options_user(const rd_kafka_conf_t *conf, char *out_user, size_t size)
+{
+    size_t room = size;
+    if (rd_kafka_conf_get(conf, "sasl.username", out_user, &room) != RD_KAFKA_CONF_OK ||
+        room > size)
+        out_user[0] = '\0';
+}
+
+char *producer_options_rights(const char *brokers, const char *user, const char *topic, bool create)
+{
+    return text_format("kafka-acls.sh --bootstrap-server %s --add --allow-principal 'User:%s' "
+                       "--operation Write --operation Describe%s --topic %s",
+                       brokers, user[0] != '\0' ? user : "<user>",
+                       create ? " --operation Create" : "", topic != NULL ? topic : "<topic>");
+}
+
 static int64_t clamp(int64_t value, int64_t low, int64_t high)
 {
     return value < low ? low : value > high ? high : value;

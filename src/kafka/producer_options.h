@@ -64,6 +64,13 @@ bool producer_options_check(const struct producer_options *options,
 MUST_CHECK bool producer_options_read_files(const struct producer_options *options,
                                             rd_kafka_conf_t *conf, struct error *err);
 
+/* Who logs in: sasl.username; "" = that is not said. */
+void producer_options_user(const rd_kafka_conf_t *conf, char *out_user, size_t size);
+/* The command that lets the user write to the topic, for the caller to free. User "" and topic NULL
+ * stay open. */
+char *producer_options_rights(const char *brokers, const char *user, const char *topic,
+                              bool create);
+
 /* How large a record may be on the wire: message.max.bytes. */
 int64_t producer_options_message_max_bytes(const rd_kafka_conf_t *conf);
 

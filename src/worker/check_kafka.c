@@ -37,11 +37,9 @@ static void topic_unseen(struct check_sight *sight, const struct topic_sight *to
         check_report_add_error(&sight->report, sight->check, &topic->failure);
         return;
     }
-    const char *user = sight->brokers.user[0] != '\0' ? sight->brokers.user : "<user>";
-    AUTO(char *, memory_free_p) command = text_format(
-        "kafka-acls.sh --bootstrap-server %s --add --allow-principal 'User:%s' --operation Write "
-        "--operation Describe --topic %s",
-        sight->settings->producer.brokers, user, topic->name);
+    AUTO(char *, memory_free_p)
+    command = producer_options_rights(sight->settings->producer.brokers, sight->brokers.user,
+                                      topic->name, sight->config->kafka_allow_auto_topic_creation);
     check_say(sight, FAIL, MEND_COMMAND(command), "%s", topic->failure.text);
 }
 

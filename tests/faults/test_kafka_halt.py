@@ -186,7 +186,7 @@ def test_topic_authorization_is_waited_for(users, guarded, halted):
     worker = users.streaming(config(users, **client))
     insert(users, 1)
     halted(worker, "TOPIC_AUTHORIZATION_FAILED", users.topic)
-    assert "kafka-acls --add" in worker.status()["reason"]["advice"]
+    assert f"kafka-acls.sh --bootstrap-server {client['brokers'][0]} --add" in worker.status()["reason"]["advice"]
     allow_writing(guarded.bootstrap, users.topic, guarded.USER)
     worker.wait_streaming()
     users.settle(worker)

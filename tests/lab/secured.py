@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import confluent_kafka
 from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
 from lab.certificates import Authority, Certificate, _openssl
@@ -94,3 +95,14 @@ class SecuredKafka(Kafka):
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 2})
         change = UserScramCredentialUpsertion(user, how, password.encode())
         admin.alter_user_scram_credentials([change])[user].result(timeout=30)
+
+
+def scram_client(directory: Path) -> dict[str, str]:
+    """The environment of a worker whose librdkafka is the one of the Python package: Debian 12's, before 2.6.1,
+    cannot log in by SCRAM to Kafka 4.0 and later."""
+    (library,) = Path(confluent_kafka.__file__).parents[1].glob("confluent_kafka.libs/librdkafka-*.so.1")
+    directory.mkdir(exist_ok=True)
+    link = directory / "librdkafka.so.1"
+    if not link.exists():
+        link.symlink_to(library)
+    return {"LD_LIBRARY_PATH": str(directory)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -66,11 +67,10 @@ def set_topic(bootstrap: str, name: str, **settings: str) -> None:
     admin.incremental_alter_configs([resource])[resource].result(timeout=30)
 
 
-def allow_writing(bootstrap: str, name: str, user: str) -> None:
-    """What a producer needs on a topic: to write it, and to see it."""
-    admin = _admin(bootstrap)
-    bindings = [
-        AclBinding(
+def _rights(name: str, user: str, operations: tuple[AclOperation, ...], filters: bool = False) -> list:
+    kind = AclBindingFilter if filters else AclBinding
+    return [
+        kind(
             ResourceType.TOPIC,
             name,
             ResourcePatternType.LITERAL,
@@ -79,10 +79,30 @@ def allow_writing(bootstrap: str, name: str, user: str) -> None:
             operation,
             AclPermissionType.ALLOW,
         )
-        for operation in (AclOperation.WRITE, AclOperation.DESCRIBE)
+        for operation in operations
     ]
-    for done in admin.create_acls(bindings).values():
+
+
+def allow(bootstrap: str, name: str, user: str, *operations: AclOperation) -> None:
+    """Lets the user do so with the topic."""
+    admin = _admin(bootstrap)
+    for done in admin.create_acls(_rights(name, user, operations)).values():
         done.result(timeout=30)
+
+
+# What a producer needs on a topic: to write it, and to see it.
+WRITING = (AclOperation.WRITE, AclOperation.DESCRIBE)
+
+
+def allow_writing(bootstrap: str, name: str, user: str) -> None:
+    allow(bootstrap, name, user, *WRITING)
+
+
+def forbid_writing(bootstrap: str, name: str, user: str) -> None:
+    """Takes back what allow_writing() gave."""
+    admin = _admin(bootstrap)
+    for done in admin.delete_acls(_rights(name, user, WRITING, filters=True)).values():
+        assert done.result(timeout=30), "there was no such right"
 
 
 def add_partitions(bootstrap: str, name: str, total: int) -> None:
