@@ -15,6 +15,7 @@
 #include "postgres/conninfo.h"
 #include "postgres/sqlstate.h"
 #include "postgres/tls_failure.h"
+#include "postgres/tls_probe.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 10 * 1000,
@@ -25,6 +26,7 @@ enum {
     SETTINGS_MAX_BYTES = 1024,
     SQLSTATE_SIZE = 6,
     SHOWN_SQL_LENGTH = 160,
+    WHY_SIZE = 128,
 };
 
 /* ---- errors ---- */
@@ -159,6 +161,15 @@ static void advise_connecting(const struct db_conn_options *options, const char 
         advise_by_rule(sqlstate_find(sqlstate), err);
 }
 
+static void say_why_untrusted(const struct db_conn_options *options, struct error *err)
+{
+    char why[WHY_SIZE];
+    if (tls_probe(options->host, options->port, conninfo_root_cert(options->ssl_root_cert), why,
+                  sizeof(why)))
+        (void)snprintf(err->text + strlen(err->text), sizeof(err->text) - strlen(err->text),
+                       " (%s)", why);
+}
+
 /* No SQLSTATE: the server did not say it. */
 static void judge_connecting(const struct db_conn_options *options, const PGconn *pg,
                              const char *message, struct error *err)
@@ -171,6 +182,8 @@ static void judge_connecting(const struct db_conn_options *options, const PGconn
     } else if (tls != NULL) {
         err->class = ERROR_HALT;
         (void)snprintf(err->code, sizeof(err->code), "%s", tls->code);
+        if (strcmp(tls->code, "tls_untrusted") == 0)
+            say_why_untrusted(options, err);
         (void)tls_failure_advise(tls, options->host, options->port, err);
     } else {
         (void)error_advise(err, "check that PostgreSQL runs and listens there, that cdc.host and "

@@ -1,0 +1,13 @@
+/* Why a server's certificate is not trusted: libpq only says that it is not. */
+#ifndef POSTGRES_TLS_PROBE_H
+#define POSTGRES_TLS_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Connects once more and asks for TLS, checking against that file of authorities; nothing is sent
+ * beyond the handshake. True: *out says what is wrong, in OpenSSL's words: "certificate has
+ * expired". At most some seconds. */
+bool tls_probe(const char *host, const char *port, const char *root_cert, char *out, size_t size);
+
+#endif
