@@ -1,5 +1,6 @@
 """What a running worker tells over HTTP."""
 
+import http.client
 import json
 
 import pytest
@@ -98,3 +99,23 @@ def test_unknown_path_and_method(worker):
     assert "/status" in body and "/metrics" in body
     assert worker.get("/status", "POST")[0] == 405
     assert worker.get("/status", "HEAD") == (200, "")
+
+
+def answers(address: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(address, port, timeout=5)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == 200
+    except ConnectionRefusedError:
+        return False
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.2", ""], ids=["one", "all"])
+def test_the_address_that_is_listened_on(scenario, address):
+    """One of this machine's, or all of them."""
+    scenario.execute(USERS)
+    worker = scenario.worker(scenario.config(cdc={"metric": {"address": address}}))
+    worker.wait(lambda: answers("127.0.0.2", worker.port), "it listens")
+    assert answers("127.0.0.1", worker.port) == (address != "127.0.0.2")
