@@ -95,6 +95,7 @@ def test_wal_of_others_is_let_go(scenario_on, own_postgres):
     assert quiet.records() == beating.records() == []
 
 
+@pytest.mark.sanitize("address")
 def test_a_table_that_is_not_there_is_made(scenario, beating):
     worker = beating({**FAST, "table": {"schema": "Ops", "name": 'pul"se'}}, (), kafka=SKIPPING)
     worker.wait_log("the heartbeat fails; the line goes on")

@@ -30,6 +30,7 @@ MEASURES = [
 ]
 
 
+@pytest.mark.sanitize("address")
 def test_partitions_go_to_their_parents_topic(scenario):
     """By the catalogs, whatever they are called, and also one that comes later."""
     for statement in MEASURES:

@@ -28,6 +28,7 @@ struct fake_sessions {
     atomic_bool stop;
     atomic_int sessions, looks, keys, beats;
     _Atomic(const char *) beat_error; /* what each beat gets, "SQLSTATE:text"; NULL = it is well */
+    atomic_bool beat_nothing;         /* each beat gets a null */
     _Atomic(const char *) sight;      /* rows of the answers, as fake_put_rows() takes them */
     _Atomic(const char *) key;
 
@@ -91,7 +92,7 @@ static inline void fake_sessions_answer_beat(struct fake_sessions *server, const
         fake_put_error(&out, "ERROR", error);
         fake_put_ready(&out);
     } else {
-        fake_put_rows(&out, "0/1");
+        fake_put_rows(&out, atomic_load(&server->beat_nothing) ? "~" : "0/1");
     }
     atomic_fetch_add(&server->beats, 1);
     (void)fake_write(&server->peer, &out);

@@ -113,6 +113,24 @@ static void test_failure(void **state UNUSED)
     fake_sessions_end(&server);
 }
 
+/* What recovers writes no message, and says so by a null. */
+static void test_standby(void **state UNUSED)
+{
+    struct fake_sessions server;
+    fake_sessions_begin(&server, LOGIN_SERVED);
+    atomic_store(&server.beat_nothing, true);
+    struct watcher *watcher = watch(&server, &(struct heartbeat_options){ .interval_ms = 10 });
+    watcher_set_beating(watcher, true);
+    WAIT_UNTIL(heart_of(watcher)->failures >= 2);
+    assert_beat_was(&server, "WHEN NOT pg_catalog.pg_is_in_recovery()");
+    assert_string_equal(heart_of(watcher)->error.code, "read_only");
+    fake_assert_contains(heart_of(watcher)->error.advice, "cdc.heartbeat.interval: 0");
+    assert_int_equal(heart_of(watcher)->beats, 0);
+    assert_int_equal(watcher_heart_turns(watcher), 1);
+    watcher_stop(watcher);
+    fake_sessions_end(&server);
+}
+
 static void test_query(void **state UNUSED)
 {
     struct fake_sessions server;
@@ -133,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_beats_only_while_told_to),
         cmocka_unit_test(test_interval),
         cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_standby),
         cmocka_unit_test(test_query),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
