@@ -56,6 +56,11 @@ bool handler_plugin_load(const char *path, struct handler_plugin **out_plugin, s
 {
     AUTO(struct handler_plugin *, handler_plugin_free_p) plugin = memory_alloc(sizeof(*plugin));
     plugin->path = memory_text(path);
+    if (strchr(path, '/') == NULL) { /* the loader would look for it elsewhere */
+        error_set(err, ERROR_CONFIG, "handler_unloadable",
+                  "handler.path: %s is the name of a library, not the path of a file", path);
+        return error_advise(err, "write it with its directory: ./%s", path);
+    }
     (void)dlerror();
     plugin->object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (plugin->object == NULL)

@@ -5,6 +5,7 @@ goes on as a program of that time does."""
 import re
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,7 @@ def test_what_cannot_be_a_handler_is_refused_at_the_start(scenario, fussy, tmp_p
     whole = fussy()
     for what, handler in {
         "missing": {"path": str(tmp_path / "missing.so")},
+        "name": {"path": "libc.so.6"},
         "text": {"path": str(text)},
         "no symbol": {"path": str(fussy("-DNO_SYMBOL"))},
         "version": {"path": str(fussy("-DOTHER_VERSION"))},
@@ -86,6 +88,7 @@ def test_what_cannot_be_a_handler_is_refused_at_the_start(scenario, fussy, tmp_p
         said[what] = refused(scenario, handler)
     expected = {
         "missing": ("missing.so cannot be loaded", "No such file"),
+        "name": ("libc.so.6 is the name of a library, not the path of a file",),
         "text": ("text.so cannot be loaded", "file too short"),
         "no symbol": ("does not export pqcdc_plugin",),
         "version": ("was built for version 99", "this program has version 1"),
@@ -181,29 +184,34 @@ def test_an_outbox(scenario, build):
 
 
 class Embedder:
-    """handlers/embedder.c, as it runs."""
+    """handlers/embedder.c, as it runs; its lines are read as they come."""
 
     def __init__(self, program: Path, *words: str):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen([program, *words], text=True, **pipes)
         self.lines: list[str] = []
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
-    def until(self, word: str) -> str:
-        """The line that begins so; it reads up to it."""
-        while line := self.process.stdout.readline():
+    def _read(self) -> None:
+        for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
-            if line.startswith(word):
-                return self.lines[-1]
-        raise AssertionError(f"no {word!r} in {self.lines}")
+
+    def starting_with(self, word: str) -> list[str]:
+        return [line for line in self.lines if line.startswith(word)]
+
+    def wait(self, word: str, count: int = 1) -> list[str]:
+        """So many lines begin so."""
+        wait_until(lambda: len(self.starting_with(word)) >= count, f"{count} of {word!r} among {self.lines}")
+        return self.starting_with(word)
 
     def end(self) -> str:
-        out, err = self.process.communicate("", timeout=30)
-        self.lines += out.splitlines()
-        assert err == "", "a logger takes the place of standard error"
+        """Its last line."""
+        self.process.stdin.close()
+        assert self.process.wait(30) in (0, 1)
+        self.reader.join(30)
+        assert self.process.stderr.read() == "", "a logger takes the place of standard error"
         return self.lines[-1]
-
-    def answers(self) -> list[str]:
-        return [line for line in self.lines if line.startswith("answer ")]
 
 
 @pytest.fixture
@@ -231,25 +239,24 @@ def test_a_program_is_told_what_became_of_each_record(scenario, embed):
     assert worker.terminate() == 0
     embedder = embed(worker.config_file, "cdc.metric.port=0", "kafka.properties={message.max.bytes: 2000}")
     # Without HTTP, since port 0 means none.
-    assert embedder.until("ready ") == "ready 0"
+    assert embedder.wait("ready ") == ["ready 0"]
     scenario.transaction(*(f"insert into users values ({n}, 'n{n}')" for n in range(1, 8)))
     scenario.transaction("update users set name = 'x' where id = 3", "delete from users where id = 1")
     wait_until(lambda: len(scenario.records()) == 9, "nine records")
-    for _ in range(9):
-        embedder.until("answer ")
+    answers = embedder.wait("answer ", 9)
     expected = set()
     for record in scenario.records():
         text = f"{record.key.decode()}|{record.value.decode()} pos={record.headers['pos'].decode()}"
         position = record.headers["pos"].decode()
         expected.add(f"answer {scenario.topic} {record.partition} {record.offset} {text} {position} delivered")
     assert len(expected) == 9
-    assert set(embedder.answers()) == expected
+    assert set(answers) == expected and len(answers) == 9
 
     # What can never be delivered is answered for as well, and halts the line.
     scenario.execute("insert into users values (9, repeat('x', 3000))")
-    refused = embedder.until("answer ")
+    refused = embedder.wait("answer ", 10)[9]
     assert refused.startswith(f"answer {scenario.topic} -1 -1 9|") and refused.endswith(" record_too_large"), refused
-    embedder.until("log error halted")
+    embedder.wait("log error halted")
     assert embedder.end().startswith("halted ") and "record_too_large" not in embedder.lines[-1]
     assert any(line.startswith("log info streaming before=starting") for line in embedder.lines)
     assert not any(line.startswith("log debug") for line in embedder.lines)
@@ -261,33 +268,49 @@ def test_a_program_whose_handler_fails_is_told_why(scenario, embed):
     worker = scenario.streaming()
     assert worker.terminate() == 0
     embedder = embed(worker.config_file, "fail=2", f"cdc.metric.port={free_port()}")
-    embedder.until("ready ")
+    embedder.wait("ready ")
     scenario.execute("insert into users values (1)")
-    embedder.until("answer ")
+    embedder.wait("answer ")
     scenario.execute("insert into users values (2)")
-    embedder.until("log error halted")
+    embedder.wait("log error halted")
     ended = embedder.end()
     assert ended.startswith("halted insert of table public.users, transaction at ")
     assert ended.endswith("the handler: row 2 is refused")
 
     again = embed(worker.config_file)
-    again.until("ready ")
-    assert '2|{"id":2,"operation":"INSERT"}' in again.until("answer ")
+    again.wait("ready ")
+    (answer,) = again.wait("answer ")
+    assert '2|{"id":2,"operation":"INSERT"}' in answer
     assert again.end() == "closed"
     assert [value["id"] for value in scenario.values()] == [1, 2]
     assert scenario.slot_row()["active"] is False
 
 
-def test_a_program_is_told_all_that_is_wrong_with_its_configuration(scenario, embed, fussy, tmp_path):
+def test_a_program_may_load_a_plugin(scenario, embed, fussy):
+    """What that calls is found in the library. Its own handler and responder are the program's or the plug-in's."""
+    scenario.execute("create table users (id int primary key)")
+    worker = scenario.streaming()
+    assert worker.terminate() == 0
+    path = f"handler.path={fussy()}"
+    embedder = embed(worker.config_file, "no=handler", path, "handler.options={failAt: 2}")
+    embedder.wait("ready ")
+    assert "log info fussy is open failAt=2" in embedder.lines
+    scenario.execute("insert into users values (1)")
+    assert embedder.wait("answer ")[0].endswith(" delivered")
+    scenario.execute("insert into users values (2)")
+    embedder.wait("log error halted")
+    assert embedder.end() == "log info fussy is closed"
+    assert embedder.lines[-2].endswith("the handler: row 2 is not to my taste")
+    (problem,) = embed(worker.config_file, path).wait("problem ")
+    assert problem == "problem handler.path: the program has a handler of its own"
+
+
+def test_a_program_is_told_all_that_is_wrong_with_its_configuration(scenario, embed):
     away = scenario.directory / "away.yaml"
     away.parent.mkdir(parents=True, exist_ok=True)
     away.write_text("cdc: {hots: x}\n")
     embedder = embed(away, "kafka.compression=zip")
-    said = embedder.process.communicate("", timeout=30)[0]
+    embedder.end()
+    said = "\n".join(embedder.lines)
     for word in ("problem ", "away.yaml:1", "cdc.hots", "cdc.host", "kafka.compression", "zip"):
         assert word in said, said
-    # A handler of the program's and one of the configuration's exclude each other.
-    worker = scenario.worker(NOWHERE)
-    worker.kill()
-    embedder = embed(worker.config_file, f"handler.path={fussy()}")
-    assert embedder.until("problem ") == "problem handler.path: the program has a handler of its own"

@@ -1,7 +1,8 @@
 /* A program with all that a program may bring: embedder CONFIG_FILE [path=value...]
  *
- * Each path=value is set over the file; "fail=ID" is its own: the handler fails for that row. It
- * writes lines to its output, and lives until the end of its input:
+ * Each path=value is set over the file; "fail=ID" and "no=handler" are its own: the handler fails
+ * for that row, or there is none. It writes lines to its output, and lives until the end of its
+ * input:
  *
  *     problem TEXT                  pqcdc_connector_new() or _start() failed
  *     ready PORT                    or: not ready
@@ -93,6 +94,8 @@ int main(int count, char **words)
     for (int i = 2; i < count && i < SETS_MAX; i++) {
         if (strncmp(words[i], "fail=", 5) == 0)
             options.handler_self = words[i] + 5;
+        else if (strcmp(words[i], "no=handler") == 0)
+            options.handler = NULL;
         else
             sets[options.set_count++] = words[i];
     }
