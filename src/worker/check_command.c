@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/memory.h"
+#include "worker/check_handler.h"
 #include "worker/check_kafka.h"
 #include "worker/check_postgres.h"
 #include "worker/commands.h"
@@ -39,6 +40,7 @@ static const struct check {
     { "brokers", 0, SEEN_BROKERS, check_kafka_brokers },
     { "topics", SEEN_TOPICS | SEEN_BROKERS, 0, check_kafka_topics },
     { "record_size", SEEN_BROKERS, 0, check_kafka_record_size },
+    { "handler", 0, 0, check_handler },
 };
 
 /* The first check that should have given what is missing. */

@@ -1,6 +1,5 @@
 """What a Connector can be told, and what it says."""
 
-import base64
 import re
 
 import pytest
@@ -189,17 +188,9 @@ def test_a_handler_comes_from_a_configmap(connector, line, program):
     scenario.execute("create table outbox (id int primary key, topic text, key text, type text, payload jsonb)")
     scenario.execute(f"alter publication {scenario.publication} add table outbox")
     object_file = program.resolve().parents[1] / "lib/handler-outbox.so"
-    content = base64.b64encode(object_file.read_bytes()).decode()
+    connector.space.kubectl("create", "configmap", "outbox-handler", f"--from-file={object_file}")
     handler = {"path": "handler-outbox.so", "options": {"tabel": "public.outbox"}}
     handler["volume"] = {"configMap": {"name": "outbox-handler"}}
-    connector.space.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": "outbox-handler"},
-            "binaryData": {"handler-outbox.so": content},
-        }
-    )
     connector.spec["handler"] = handler
     connector.changes = {
         "cdc": {"publication": {"tables": [{"name": "t"}, {"name": "outbox"}]}},

@@ -486,6 +486,19 @@ def test_no_postgres(shop, check):
     assert "sesame" not in json.dumps(found.rows)
 
 
+def test_a_plugin(shop, check, run_check, program):
+    """Whether it can be loaded; without one there is no row of it."""
+    found = {}
+    for name in ("handler-outbox", "there-is-none"):
+        path = str(program.resolve().parents[1] / f"lib/{name}.so")
+        done = run_check(shop.config(handler={"path": path}), "--output", "json")
+        rows = [row for row in json.loads(done.stdout)["checks"] if row["check"] == "handler"]
+        found[name] = (done.returncode, [(row["status"], row["text"].replace(path, "PATH")) for row in rows])
+    assert found["handler-outbox"] == (0, [("ok", "PATH can be loaded: outbox")])
+    code, ((status, text),) = found["there-is-none"]
+    assert (code, status) == (MEND, "fail") and "PATH cannot be loaded" in text and "No such file" in text
+
+
 # Kafka: what is wrong -> the row that says it, whose command mends it
 
 
