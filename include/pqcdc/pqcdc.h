@@ -244,9 +244,9 @@ struct pqcdc_field {
     enum pqcdc_field_kind kind;
 };
 
-/* Takes each event of cdc.logger.logLevel or above in the place of standard error. Any thread, and
- * several at once: it must lock what it shares, and soon return. What it is given lives until
- * then. */
+/* Takes each event of cdc.logger.logLevel or above in the place of standard error, from
+ * pqcdc_connector_new() to the end of pqcdc_connector_free(). Any thread, and several at once: it
+ * must lock what it shares, and soon return. What it is given lives until then. */
 typedef void pqcdc_logger(void *self, enum pqcdc_level level, const char *text,
                           const struct pqcdc_field *fields, size_t field_count);
 

@@ -42,6 +42,7 @@ bool handler_host_init(struct pqcdc_host *host, const struct config *config, str
     const struct config_map *plain = &config->handler_options;
     const struct config_map *files = &config->handler_option_files;
     *host = (struct pqcdc_host){ .log = log, .metrics = metrics };
+    CHECK(pthread_mutex_init(&host->lock, NULL) == 0);
     host->options = memory_array(plain->count + files->count + 1U, sizeof(*host->options));
     for (uint32_t i = 0; i < plain->count; i++)
         put(host, plain->pairs[i].name, memory_text(plain->pairs[i].value));
@@ -59,6 +60,8 @@ void handler_host_done(struct pqcdc_host *host)
     for (uint32_t i = 0; i < host->option_count; i++)
         secret_free(host->options[i].value);
     memory_free(host->options);
+    if (host->log != NULL)
+        pthread_mutex_destroy(&host->lock);
     *host = (struct pqcdc_host){ 0 };
 }
 
@@ -103,6 +106,20 @@ static bool is_reserved(const char *name)
     return false;
 }
 
+/* What is refused of one thread may have come of another just before. */
+static struct metric *make_metric(struct pqcdc_host *host, enum metric_kind kind, const char *name,
+                                  const char *help, const struct metric_label *labels,
+                                  uint32_t label_count, const char **out_why)
+{
+    struct metric *made = NULL;
+    pthread_mutex_lock(&host->lock);
+    *out_why = metrics_refuse(host->metrics, kind, name, help, labels, label_count);
+    if (*out_why == NULL)
+        made = metrics_series(host->metrics, kind, name, help, labels, label_count);
+    pthread_mutex_unlock(&host->lock);
+    return made;
+}
+
 struct metric *handler_host_metric(struct pqcdc_host *host, enum pqcdc_metric_kind kind,
                                    const char *name, const char *help,
                                    const struct pqcdc_label *labels, size_t label_count,
@@ -122,8 +139,5 @@ struct metric *handler_host_metric(struct pqcdc_host *host, enum pqcdc_metric_ki
         return NULL;
     for (size_t i = 0; i < label_count; i++)
         ours[i] = (struct metric_label){ labels[i].name, labels[i].value };
-    *out_why = metrics_refuse(host->metrics, kinds[kind], name, help, ours, (uint32_t)label_count);
-    return *out_why != NULL ? NULL
-                            : metrics_series(host->metrics, kinds[kind], name, help, ours,
-                                             (uint32_t)label_count);
+    return make_metric(host, kinds[kind], name, help, ours, (uint32_t)label_count, out_why);
 }

@@ -3,13 +3,16 @@
 #ifndef CONNECTOR_HANDLER_HOST_H
 #define CONNECTOR_HANDLER_HOST_H
 
+#include <pthread.h>
+
 #include "base/log.h"
 #include "base/metrics.h"
 #include "config/config.h"
 #include "pqcdc/pqcdc.h"
 
 struct pqcdc_host {
-    struct log *log; /* not owned, as the metrics */
+    pthread_mutex_t lock; /* one metric is made at a time */
+    struct log *log;      /* not owned, as the metrics */
     struct metrics *metrics;
     struct config_pair *options; /* names view the configuration; values are owned */
     uint32_t option_count;
