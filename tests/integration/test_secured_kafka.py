@@ -125,7 +125,7 @@ def test_a_file_of_the_ancestor_streams(scenario_on, postgres, secured, tmp_path
         "PQCDC_CDC_USERNAME": "postgres",
         "PQCDC_CDC_DATABASE": scenario.database,
         "PQCDC_CDC_METRIC_PORT": str(port),
-        "PQCDC_CDC_SLOT_FAILOVER": str(postgres.major >= 17).lower(),
+        "PQCDC_CDC_SLOT_FAILOVER": str(int(postgres.major) >= 17).lower(),
         "PQCDC_KAFKA_BROKERS": f"localhost:{secured.scram_port + 1}",
         "PQCDC_KAFKA_PROPERTIES": json.dumps(V4),
     }
