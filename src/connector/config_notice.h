@@ -5,7 +5,8 @@
 #include "base/log.h"
 #include "config/config.h"
 
-/* One warning for each option without effect, and for acknowledgements that promise no delivery. */
+/* One warning for each option without effect, for acknowledgements that promise no delivery, and
+ * for properties of Kafka's client that switch the verification of brokers off. */
 void config_notice_log(const struct config *config, struct log *log);
 
 #endif

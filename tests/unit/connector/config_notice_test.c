@@ -67,12 +67,25 @@ static void acknowledgements_that_promise_nothing_are_a_warning(void **state)
     assert_logged("kafka.requiredAcks=1", warning);
 }
 
+static void brokers_that_are_not_verified_are_a_warning(void **state)
+{
+    (void)state;
+    assert_logged("kafka.properties={ssl.endpoint.identification.algorithm: none, "
+                  "enable.ssl.certificate.verification: 'False'}",
+                  "WARN kafka.properties: the brokers' host names are not verified\n"
+                  "WARN kafka.properties: the brokers' certificates are not verified\n");
+    assert_logged("kafka.properties={ssl.endpoint.identification.algorithm: https, "
+                  "enable.ssl.certificate.verification: 'true'}",
+                  "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_ordinary_configuration_is_not_spoken_of),
         cmocka_unit_test(each_option_without_effect_is_a_warning),
         cmocka_unit_test(acknowledgements_that_promise_nothing_are_a_warning),
+        cmocka_unit_test(brokers_that_are_not_verified_are_a_warning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
