@@ -236,8 +236,10 @@ bool broker_sight_look(const struct producer_options *options, char *const *topi
     for (uint32_t i = 0; i < topic_count; i++) {
         sight.topics[i].name = topics[i];
         look_at_topic(client, &sight.topics[i]);
-        if (sight.topics[i].exists)
-            look_at_settings(client, &sight.topics[i]);
+        if (!sight.topics[i].exists)
+            continue;
+        look_at_settings(client, &sight.topics[i]);
+        sight.topics[i].rights = topic_rights_look(client, topics[i], ANSWER_DEADLINE_MS);
     }
     *out_sight = sight;
     return true;

@@ -1,6 +1,5 @@
 /* The brokers and topics as a producer with these options would find them. Reads only: no topic is
- * made, no producer id is asked for. What an ACL allows shows only where it hides something:
- * whether a topic may be written to, the brokers tell with the first record. */
+ * made, no producer id is asked for. */
 #ifndef KAFKA_BROKER_SIGHT_H
 #define KAFKA_BROKER_SIGHT_H
 
@@ -10,6 +9,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "kafka/producer_options.h"
+#include "kafka/topic_rights.h"
 
 struct topic_sight {
     const char *name;     /* the caller's */
@@ -21,6 +21,7 @@ struct topic_sight {
     struct error limits_failure; /* the settings below are not known */
     int64_t max_message_bytes;   /* max.message.bytes */
     int64_t min_in_sync;         /* min.insync.replicas */
+    enum topic_rights rights;
 };
 
 struct broker_sight {

@@ -31,16 +31,28 @@ static void topic_missing(struct check_sight *sight, const struct topic_sight *t
     check_say(sight, FAIL, MEND_COMMAND(command), "topic \"%s\" does not exist", topic->name);
 }
 
-static void topic_unseen(struct check_sight *sight, const struct topic_sight *topic)
+static void topic_forbidden(struct check_sight *sight, const struct topic_sight *topic,
+                            const char *text)
 {
-    if (strcmp(topic->failure.code, "TOPIC_AUTHORIZATION_FAILED") != 0) {
-        check_report_add_error(&sight->report, sight->check, &topic->failure);
-        return;
-    }
     AUTO(char *, memory_free_p)
     command = producer_options_rights(sight->settings->producer.brokers, sight->brokers.user,
                                       topic->name, sight->config->kafka_allow_auto_topic_creation);
-    check_say(sight, FAIL, MEND_COMMAND(command), "%s", topic->failure.text);
+    check_say(sight, FAIL, MEND_COMMAND(command), "%s", text);
+}
+
+static void topic_unseen(struct check_sight *sight, const struct topic_sight *topic)
+{
+    if (strcmp(topic->failure.code, "TOPIC_AUTHORIZATION_FAILED") != 0)
+        check_report_add_error(&sight->report, sight->check, &topic->failure);
+    else
+        topic_forbidden(sight, topic, topic->failure.text);
+}
+
+static void topic_not_writable(struct check_sight *sight, const struct topic_sight *topic)
+{
+    AUTO(char *, memory_free_p) text =
+        text_format("topic \"%s\": it may be seen, and may not be written to", topic->name);
+    topic_forbidden(sight, topic, text);
 }
 
 /* What acks=all waits for. */
@@ -56,6 +68,8 @@ static void check_topic(struct check_sight *sight, const struct topic_sight *top
         topic_unseen(sight, topic);
     else if (!topic->exists)
         topic_missing(sight, topic);
+    else if (topic->rights == TOPIC_RIGHTS_NO_WRITE)
+        topic_not_writable(sight, topic);
     else if (topic->leaderless_count > 0)
         check_say(sight, FAIL, MEND_ADVICE("bring the brokers of its replicas back"),
                   "topic \"%s\": %u of %u partitions have no leader", topic->name,
@@ -67,10 +81,11 @@ static void check_topic(struct check_sight *sight, const struct topic_sight *top
                   "records wait",
                   topic->name, topic->least_in_sync, (long long)topic->min_in_sync);
     else
-        check_say(sight, OK, MEND_NONE,
-                  "topic \"%s\": %u partitions; whether it may be written to, the first record "
-                  "tells",
-                  topic->name, topic->partition_count);
+        check_say(sight, OK, MEND_NONE, "topic \"%s\": %u partitions; %s", topic->name,
+                  topic->partition_count,
+                  topic->rights == TOPIC_RIGHTS_WRITE
+                      ? "it may be written to"
+                      : "whether it may be written to, the first record tells");
 }
 
 bool check_kafka_topics(struct check_sight *sight, struct error *err UNUSED)

@@ -116,6 +116,13 @@ def test_the_programs_run_in_it(image: Image, root: Path):
 CONTAINER = 'mkdir -p "$0/proc" && mount -t proc proc "$0/proc" && exec chroot --userspec=65532:65532 "$0" "$@"'
 
 
+def test_its_kafka_client_can_do_what_is_promised_of_it(root: Path, sbom: dict):
+    """Log in by SCRAM to Kafka 4, which takes librdkafka 2.6.1, and tell whether a topic may be written to."""
+    (version,) = [package["versionInfo"] for package in sbom["packages"] if package["name"] == "librdkafka1"]
+    assert [int(part) for part in re.findall(r"\d+", version)[:3]] >= [2, 6, 1], version
+    assert b"rd_kafka_DescribeTopics" in (root / "usr/bin/pqcdc").read_bytes()
+
+
 def test_it_can_take_profiles(root: Path):
     """In it are the library, and the names of functions that the program does not export."""
     port = free_port()
