@@ -441,6 +441,7 @@ static void make_pipeline(struct connector *connector)
         .tracker = connector->tracker,
         .watcher = connector->watcher,
         .publication = connector->session.publication.name,
+        .publication_left = &connector->memory.publication,
         .gate = connector->gate,
         .teller = &connector->teller,
     });

@@ -683,8 +683,8 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
     pipeline->source = source_new();
     outbox_init(&pipeline->outbox);
     pipeline->wait = (struct wait_notice){ .watcher = options->watcher, .log = options->log };
-    pipeline->notice =
-        (struct publication_notice){ options->watcher, options->publication, options->log, 0 };
+    pipeline->notice = (struct publication_notice){ options->watcher, options->publication,
+                                                    options->log, options->publication_left, 0 };
     pipeline->heartbeat = (struct heartbeat_notice){ options->watcher, options->log, 0 };
     return pipeline;
 }

@@ -64,7 +64,8 @@ struct pipeline_options {
     struct delivery *delivery;
     struct ack_tracker *tracker;
     struct watcher *watcher;
-    const char *publication; /* that the watcher looks at, or NULL */
+    const char *publication;                          /* that the watcher looks at, or NULL */
+    const struct publication_sight *publication_left; /* see publication_notice.h */
     struct gate gate;
     struct gate_teller *teller;
 };

@@ -12,14 +12,23 @@ static void say(const struct publication_notice *notice, const struct watcher_pu
              LOG_STR("advice", seen->passed_over ? advice : NULL));
 }
 
+/* The start of the stream may create it, or alter it. */
+static bool is_ours(const struct publication_notice *notice, const struct watcher_publication *seen,
+                    uint64_t changes)
+{
+    char difference[PUBLICATION_CHANGE_SIZE];
+    if (notice->left != NULL && notice->left->exists)
+        return !publication_watch_changed(notice->left, &seen->sight, difference);
+    return changes == notice->told + 1 && strcmp(seen->change, PUBLICATION_WATCH_CREATED) == 0;
+}
+
 bool publication_notice_look(struct publication_notice *notice, struct error *err)
 {
     uint64_t changes = watcher_publication_changes(notice->watcher);
     struct watcher_publication seen;
     if (changes == notice->told || !watcher_publication(notice->watcher, &seen))
         return true;
-    /* The start of the stream may create it. */
-    bool ours = changes == notice->told + 1 && strcmp(seen.change, PUBLICATION_WATCH_CREATED) == 0;
+    bool ours = is_ours(notice, &seen, changes);
     notice->told = changes;
     if (!ours)
         say(notice, &seen);

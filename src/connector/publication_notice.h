@@ -13,6 +13,7 @@ struct publication_notice {
     const struct watcher *watcher;
     const char *publication; /* NULL = it is not watched */
     struct log *log;
+    const struct publication_sight *left; /* as our start left it; NULL or none = not known */
     uint64_t told; /* changes that were said, or came before the start of the stream began */
 };
 

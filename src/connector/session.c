@@ -122,7 +122,8 @@ static bool ensure_publication(struct session *session, struct error *err)
     if (!publication_ensure(session->sql, &options, note_publication, session, err))
         return false;
     (void)FAULT(after_publication_create);
-    return true;
+    return !options.reconcile ||
+           publication_watch_look(session->sql, options.name, &session->memory->publication, err);
 }
 
 /* The tables that are published, as "schema.table". */

@@ -12,6 +12,7 @@
 #include "format/topic_route.h"
 #include "postgres/db_conn.h"
 #include "postgres/publication.h"
+#include "postgres/publication_watch.h"
 #include "postgres/slot.h"
 #include "postgres/wal_stream.h"
 
@@ -33,6 +34,7 @@ struct session_options {
 /* What is known from one session to the next. */
 struct session_memory {
     struct identity identity;
+    struct publication_sight publication; /* as it was left by who may alter it; else nothing */
     bool mapping_noted; /* entries of the mapping that no published table has: said once */
 };
 

@@ -84,6 +84,7 @@ static void set_publication(struct settings *settings)
     settings->publication = (struct publication_options){
         .name = config->cdc_publication_name,
         .create_if_not_exists = config->cdc_publication_create_if_not_exists,
+        .reconcile = config->cdc_publication_reconcile,
         .operations = config->cdc_publication_operations,
         .tables = settings->tables,
         .table_count = count,

@@ -40,6 +40,7 @@ struct ensurer {
     publication_note_fn *note;
     void *self;
     char *quoted_name;
+    bool alters;
 };
 
 /* The publication as the server has it. */
@@ -244,6 +245,26 @@ static bool create(const struct ensurer *ensurer, bool *out_created, struct erro
 
 /* ---- drift ---- */
 
+/* What is wrong is noted with the statement that mends it, or mended by that. */
+static bool mend(const struct ensurer *ensurer, const char *text, const char *sql,
+                 struct error *err)
+{
+    struct error failure = ERROR_INIT;
+    if (!ensurer->alters) {
+        ensurer->note(ensurer->self, true, text, sql);
+        return true;
+    }
+    bool altered = db_conn_simple(ensurer->conn, STATEMENT_DEADLINE_MS, sql, NULL, &failure);
+    if (!altered && strcmp(failure.code, "42501") != 0) {
+        *err = failure;
+        return error_prefix(err, "alter publication %s", ensurer->quoted_name);
+    }
+    AUTO(char *, memory_free_p) said = text_format(
+        "%s: %s", text, altered ? "altered" : "the role may not alter it; let its owner run this");
+    ensurer->note(ensurer->self, !altered, said, sql);
+    return true;
+}
+
 static bool note_options_drift(const struct ensurer *ensurer, const struct state *state,
                                struct error *err)
 {
@@ -276,8 +297,7 @@ static bool note_options_drift(const struct ensurer *ensurer, const struct state
     buf_append_text(&sql, ");");
     if (text.failed || sql.failed)
         return unexpected_answer("pg_publication", err);
-    ensurer->note(ensurer->self, true, buf_text(&text), buf_text(&sql));
-    return true;
+    return mend(ensurer, buf_text(&text), buf_text(&sql), err);
 }
 
 static bool note_kind_drift(const struct ensurer *ensurer, const struct state *state,
@@ -480,8 +500,7 @@ static bool note_members_drift(const struct ensurer *ensurer, const char *oid, s
         return false;
     AUTO(char *, memory_free_p) text = text_format("publication %s is not as configured: it %s",
                                                    ensurer->quoted_name, buf_text(&findings));
-    ensurer->note(ensurer->self, true, text, sql);
-    return true;
+    return mend(ensurer, text, sql, err);
 }
 
 static bool note_drift(const struct ensurer *ensurer, const struct state *state, struct error *err)
@@ -564,7 +583,10 @@ bool publication_ensure(struct db_conn *conn, const struct publication_options *
                         publication_note_fn *note, void *self, struct error *err)
 {
     AUTO(struct ensurer, ensurer_done) ensurer = { .conn = NULL };
-    return ensurer_init(&ensurer, conn, options, note, self, err) && ensure(&ensurer, err);
+    if (!ensurer_init(&ensurer, conn, options, note, self, err))
+        return false;
+    ensurer.alters = options->reconcile;
+    return ensure(&ensurer, err);
 }
 
 bool publication_inspect(struct db_conn *conn, const struct publication_options *options,

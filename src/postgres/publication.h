@@ -1,5 +1,5 @@
 /* The publication and the replica identities of its tables: verified against the configuration,
- * created when allowed, never changed behind the user's back. Drift is reported with the SQL that
+ * created when allowed, altered only when that is asked for. Drift is reported with the SQL that
  * mends it. Runs on an ordinary session. */
 #ifndef POSTGRES_PUBLICATION_H
 #define POSTGRES_PUBLICATION_H
@@ -31,7 +31,8 @@ struct publication_table {
 struct publication_options {
     const char *name;
     bool create_if_not_exists;
-    uint32_t operations;                    /* bits; 0 = all */
+    bool reconcile;      /* alter one that is not as configured, where PostgreSQL can */
+    uint32_t operations; /* bits; 0 = all */
     const struct publication_table *tables; /* neither tables nor schemas: FOR ALL TABLES */
     uint32_t table_count;
     const char *const *schemas; /* all tables of each (15+) */

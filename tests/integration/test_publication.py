@@ -173,3 +173,48 @@ def test_a_schema_that_is_not_there(scenario, postgres):
     assert worker.wait_exit() == (69 if postgres.version >= 15 else 78)
     log = worker.last_log("schema")
     assert log["code"] == ("schema_missing" if postgres.version >= 15 else "schemas_need_15"), log
+
+
+@pytest.fixture
+def drifted(scenario):
+    """Two tables, and a publication that is not as scenario.config() has it."""
+    scenario.execute("create table users (id int primary key, note text)")
+    scenario.execute("create table others (id int primary key)")
+    scenario.execute(f"create publication {scenario.publication} for table others with (publish = 'insert')")
+    return scenario
+
+
+def test_a_publication_is_altered_where_that_is_asked_for(drifted):
+    reconcile = {"publication": {"reconcile": True, "operations": ["INSERT", "UPDATE"]}}
+    worker = drifted.streaming(drifted.config(cdc=reconcile))
+    assert len(worker.find_logs(": altered")) == 2
+    for statement in (
+        "insert into users values (1, 'a')", "insert into others values (2)", "update users set note = 'b'",
+        "delete from users",
+    ):  # fmt: skip
+        drifted.execute(statement)
+    drifted.settle(worker)
+    assert [(v["id"], v["operation"]) for v in drifted.values()] == [(1, "INSERT"), (1, "UPDATE")]
+    drifted.execute(f"alter publication {drifted.publication} set (publish = 'insert')")
+    log = worker.wait_log("the publication changed under the stream")
+    assert log["change"] == "publishes other operations", "what the start altered is no news"
+    worker.terminate()
+    again = drifted.streaming(drifted.config(cdc=reconcile))
+    assert len(again.find_logs(": altered")) == 1
+
+
+def test_a_role_that_may_not_alter_it_says_so(drifted):
+    name = f"{drifted.name}_role"
+    drifted.execute(f"create role {name} login replication")
+    try:
+        cdc = {"username": name, "publication": {"reconcile": True}}
+        mapping = {"tableTopicMapping": {"public.others": drifted.topic, "public.users": drifted.topic}}
+        worker = drifted.streaming(drifted.config(cdc=cdc, kafka=mapping))
+        said = worker.find_logs("the role may not alter it; let its owner run this")
+        assert [log["level"] for log in said] == ["WARN", "WARN"]
+        for log in said:
+            drifted.execute(log["advice"])
+        assert drifted.execute("select tablename from pg_publication_tables") == [("users",)]
+        worker.end()
+    finally:
+        drifted.execute(f"drop role {name}")
