@@ -408,6 +408,7 @@ static void make_handler(struct connector *connector)
         .watcher = connector->watcher,
         .status = &connector->status,
         .log = connector->with.log,
+        .decides = connector->program.handle == NULL,
     });
     const struct connector_program *program = &connector->program;
     if (program->handle == NULL && program->respond == NULL)

@@ -153,6 +153,11 @@ static void note_table(struct handler_builtin *handler, struct handler_builtin_t
     table->status = status_table_find(status, name, table->topic, table->plan->topic);
     if (before == atomic_load(&status->tables))
         return; /* said before */
+    if (!handler->with.decides) {
+        log_info(handler->with.log, "table found", LOG_STR("table", name),
+                 LOG_STR("topic", table->topic));
+        return;
+    }
     note_hidden_column(handler, table, name);
     if (table->topic == NULL)
         log_warn(handler->with.log, "table has no topic: its changes are skipped",

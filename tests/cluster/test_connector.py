@@ -208,6 +208,10 @@ def test_a_handler_comes_from_a_configmap(connector, line, program):
     events = [record for record in scenario.records(line.topic) if record.headers.get("type") == b"made"]
     assert [(event.key, event.value, event.headers["id"]) for event in events] == [(b"k", b"[1]", b"1")]
 
+    scenario.execute("update outbox set payload = '2'")
+    condition = connector.wait_condition("Degraded", "True", "Halted:HandlerFailed")
+    assert "the handler: a row of the outbox was changed" in condition["message"], condition
+
 
 def test_kafkas_password_is_rotated(connector, line, kafka, acquit):
     """Nothing is restarted: the worker reads the file again when it connects."""

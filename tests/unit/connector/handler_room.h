@@ -54,6 +54,7 @@ static inline int room_setup(void **state)
         .encoding = { .max_record_bytes = 1000 },
         .delivery = delivery_null_new(),
         .status = &room->status,
+        .decides = true,
         .log = log_new(&(struct log_options){
             .level = LOG_INFO, .clock = clock_system(), .sink = room_note, .sink_self = room }),
     };
