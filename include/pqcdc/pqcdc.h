@@ -99,13 +99,15 @@ struct pqcdc_column {
     bool is_identity;       /* part of the replica identity */
 };
 
-/* One version of a table. When it is altered the next message has another one. */
+/* One version of a table. When it is altered, and after a reconnect, the next message has another
+ * one, which may stand where the last one stood: know them by `serial`. */
 struct pqcdc_table {
     uint32_t oid;             /* pg_class.oid */
     struct pqcdc_text schema; /* NULs follow */
     struct pqcdc_text name;
     const struct pqcdc_column *columns; /* the published ones, in the table's order */
     size_t column_count;
+    uint64_t serial; /* of this version: no other one of this connector has it */
 };
 
 /* One row change. */

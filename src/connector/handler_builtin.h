@@ -28,7 +28,8 @@ struct handler_builtin_options {
     struct watcher *watcher;
     struct status *status;
     struct log *log;
-    bool decides; /* its records are written; else a handler around it decides, and may ask for them */
+    bool decides; /* its records are written; else a handler around it decides, and may ask for them
+                   */
 };
 
 struct handler handler_builtin_new(const struct handler_builtin_options *options);

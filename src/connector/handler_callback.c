@@ -13,6 +13,7 @@ enum { REASON_SIZE = 701 };
 struct handler_callback {
     struct handler_callback_options with;
     struct slow_notice slow;
+    uint64_t serial; /* of the newest version of a table */
 };
 
 /* One call of the callback. */
@@ -145,6 +146,15 @@ static void copy_headers(struct record_list *list, const struct pqcdc_record *re
     copy->header_count = (uint32_t)record->header_count;
 }
 
+static bool headers_have_names(const struct pqcdc_record *record)
+{
+    for (size_t i = 0; i < record->header_count; i++) {
+        if (record->headers[i].name == NULL)
+            return false;
+    }
+    return true;
+}
+
 static bool is_zero(const void *const *reserved, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -161,6 +171,8 @@ bool handler_callback_emit(struct pqcdc_emitter *emitter, const struct pqcdc_rec
         return false;
     if (!is_zero(record->reserved, COUNT_OF(record->reserved)))
         return fail_with(emitter, "a record's reserved members are not zero");
+    if (!headers_have_names(record))
+        return fail_with(emitter, "a header has no name");
     if (!find_topic(emitter, record, &topic))
         return emitter_fail(emitter);
     struct record *copy = record_list_add(emitter->list);
@@ -261,11 +273,13 @@ static enum emit on_relation(void *self, struct relation *relation, struct error
     return handler->with.builtin.ops->relation(handler->with.builtin.self, relation, err);
 }
 
-static const struct handler_view *view_of(struct relation *relation)
+static const struct handler_view *view_of(struct handler_callback *handler,
+                                          struct relation *relation)
 {
     const struct handler_builtin_table *table = handler_builtin_table(relation);
     if (table->guest == NULL)
-        handler_builtin_keep(relation, handler_view_new(relation), handler_view_free);
+        handler_builtin_keep(relation, handler_view_new(relation, ++handler->serial),
+                             handler_view_free);
     return table->guest;
 }
 
@@ -279,7 +293,7 @@ static enum emit call(struct handler_callback *handler, const struct txn *txn,
         return EMIT_FAILED;
     struct pqcdc_emitter emitter = {
         .handler = handler,
-        .view = view_of(change->relation),
+        .view = view_of(handler, change->relation),
         .txn = txn,
         .change = change,
         .new_row = change_complete_row(change, change->relation, list->arena),

@@ -48,7 +48,7 @@ static const struct pqcdc_column *columns_of(struct handler_view *view,
     return columns;
 }
 
-struct handler_view *handler_view_new(const struct relation *relation)
+struct handler_view *handler_view_new(const struct relation *relation, uint64_t serial)
 {
     struct handler_view *view = memory_alloc(sizeof(*view));
     uint32_t slots = SLOTS_MIN;
@@ -64,6 +64,7 @@ struct handler_view *handler_view_new(const struct relation *relation)
         .name = text_of(relation->name),
         .columns = columns_of(view, relation),
         .column_count = relation->column_count,
+        .serial = serial,
     };
     return view;
 }

@@ -17,7 +17,7 @@ struct handler_view {
 };
 
 /* Views the relation and must not outlive it. */
-struct handler_view *handler_view_new(const struct relation *relation);
+struct handler_view *handler_view_new(const struct relation *relation, uint64_t serial);
 void handler_view_free(void *view);
 
 /* Any thread. -1 = there is no such column. */

@@ -2,6 +2,7 @@
 compiled here is so against the first header of this version of the interface (tests/abi), so that it
 goes on as a program of that time does."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -305,6 +306,19 @@ def test_a_program_may_load_a_plugin(scenario, embed, fussy):
     assert embedder.lines[-2].endswith("the handler: row 2 is not to my taste")
     (problem,) = embed(worker.config_file, path).wait("problem ")
     assert problem == "problem handler.path: the program has a handler of its own"
+
+
+def test_a_configuration_may_be_built_in_code(scenario, embed):
+    """All of it, without a file; a text is taken as it stands."""
+    scenario.execute("create table users (id int primary key)")
+    config = scenario.config(cdc={"metric": {"address": "127.0.0.1", "port": 0}})
+    sets = [f"{section}={json.dumps(options)}" for section, options in config.items()]
+    embedder = embed("-", *sets, "kafka.clientID=a: {b #c")
+    assert embedder.wait("ready ") == ["ready 0"]
+    scenario.execute("insert into users values (1)")
+    embedder.wait("answer ")
+    assert embedder.end() == "closed"
+    assert scenario.values() == [{"id": 1, "operation": "INSERT"}]
 
 
 def test_a_program_is_told_all_that_is_wrong_with_its_configuration(scenario, embed):

@@ -1,4 +1,4 @@
-/* A program with all that a program may bring: embedder CONFIG_FILE [path=value...]
+/* A program with all that a program may bring: embedder CONFIG_FILE|- [path=value...]
  *
  * Each path=value is set over the file; "fail=ID" and "no=handler" are its own: the handler fails
  * for that row, or there is none. It writes lines to its output, and lives until the end of its
@@ -85,7 +85,7 @@ int main(int count, char **words)
 {
     const char *sets[SETS_MAX];
     char problem[4096];
-    struct pqcdc_options options = { .config_file = words[1],
+    struct pqcdc_options options = { .config_file = strcmp(words[1], "-") == 0 ? NULL : words[1],
                                      .sets = sets,
                                      .ignore_environment = true,
                                      .handler = handle,

@@ -173,10 +173,11 @@ static void every_column_of_a_wide_table_is_found(void **state UNUSED)
     }
     AUTO(struct relation *, relation_free_p) wide = relation_new(
         1, SLICE_TEXT("public"), SLICE_TEXT("wide"), REPLICA_IDENTITY_DEFAULT, columns, WIDE);
-    struct handler_view *view = handler_view_new(wide);
+    struct handler_view *view = handler_view_new(wide, 7);
     for (int i = 0; i < WIDE; i++)
         assert_int_equal(handler_view_column(&view->table, slice_of(names[i])), i);
     assert_int_equal(handler_view_column(&view->table, SLICE_TEXT("c1600")), -1);
+    assert_int_equal(view->table.serial, 7);
     handler_view_free(view);
 }
 
@@ -454,6 +455,39 @@ static void a_program_says_why_it_fails(void **state)
     assert_null(strstr(room->err.text, "another"));
 }
 
+static void each_version_of_a_table_has_its_serial(void **state)
+{
+    struct room *room = *state;
+    struct program program;
+    AUTO(struct relation *, relation_free_p) users = room_table(1, "users", 'd');
+    AUTO(struct relation *, relation_free_p) orders = room_table(2, "orders", 'd');
+    AUTO(struct relation *, relation_free_p) altered = room_table(1, "users", 'd');
+    struct relation *const tables[] = { users, orders, users, altered, orders };
+    static const uint64_t serials[] = { 1, 2, 1, 3, 2 };
+    begin(room, &program, NULL, TOPIC_ROUTE_FAIL);
+    for (size_t i = 0; i < COUNT_OF(tables); i++) {
+        assert_int_equal(room_call(room, &room->handler, ROOM_ROW, tables[i]), EMIT_OK);
+        assert_int_equal(program.message.table->serial, serials[i]);
+    }
+}
+
+static bool emit_nameless(struct program *program UNUSED, struct pqcdc_emitter *emitter)
+{
+    const struct pqcdc_header headers[] = { { "a", { "1", 1 } }, { NULL, { "2", 1 } } };
+    const struct pqcdc_record record = { .headers = headers, .header_count = 2 };
+    return pqcdc_emit(emitter, &record);
+}
+
+static void a_header_needs_a_name(void **state)
+{
+    struct room *room = *state;
+    struct program program;
+    AUTO(struct relation *, relation_free_p) users = room_table(1, "users", 'd');
+    begin(room, &program, emit_nameless, TOPIC_ROUTE_FAIL);
+    assert_int_equal(room_call(room, &room->handler, ROOM_ROW, users), EMIT_FAILED);
+    room_expect_error(room, ERROR_HALT, "handler_failed", "a header has no name");
+}
+
 static bool emit_reserved(struct program *program UNUSED, struct pqcdc_emitter *emitter)
 {
     const struct pqcdc_record record = { .value = { "v", 1 }, .reserved = { [3] = "x" } };
@@ -553,6 +587,8 @@ int main(void)
         ROOM_TEST(a_program_that_says_no_stops_the_line),
         ROOM_TEST(a_program_says_why_it_fails),
         ROOM_TEST(reserved_members_must_be_zero),
+        ROOM_TEST(each_version_of_a_table_has_its_serial),
+        ROOM_TEST(a_header_needs_a_name),
         ROOM_TEST(a_default_that_cannot_be_encoded_stops_the_line),
         ROOM_TEST(an_unmapped_table_fails_before_the_program_is_asked),
         ROOM_TEST(it_is_not_called_while_a_key_is_looked_up),
