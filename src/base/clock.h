@@ -36,9 +36,13 @@ struct clock_manual {
 };
 struct clock clock_manual(struct clock_manual *manual);
 
+/* What is too far away is at the end of time. */
 static inline mono_ms_t mono_ms_add(mono_ms_t time, int64_t delta_ms)
 {
-    return (mono_ms_t){ time.value + delta_ms };
+    int64_t sum;
+    if (__builtin_add_overflow(time.value, delta_ms, &sum))
+        sum = delta_ms > 0 ? INT64_MAX : INT64_MIN;
+    return (mono_ms_t){ sum };
 }
 
 static inline int64_t mono_ms_since(mono_ms_t later, mono_ms_t earlier)

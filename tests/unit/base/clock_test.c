@@ -68,6 +68,8 @@ static void times_are_compared_and_added(void **state)
     assert_true(mono_ms_before(early, late));
     assert_false(mono_ms_before(late, early));
     assert_false(mono_ms_before(early, early));
+    assert_int_equal(mono_ms_add(early, INT64_MAX).value, INT64_MAX); /* who waits for ever */
+    assert_int_equal(mono_ms_add((mono_ms_t){ -2 }, INT64_MIN).value, INT64_MIN);
 }
 
 int main(void)
