@@ -434,6 +434,7 @@ static void make_pipeline(struct connector *connector)
         .stop_fd = connector->stop_fd,
         .stop_timeout_ms = connector->settings->config->cdc_shutdown_timeout_ms,
         .freeze_limit_ms = freeze_limit_ms(connector),
+        .foreign = connector->program.handle != NULL || connector->program.respond != NULL,
         .log = connector->with.log,
         .status = &connector->status,
         .measures = &connector->measures,

@@ -95,6 +95,7 @@ static void report(struct pipeline *pipeline)
         .measures = pipeline->with.measures,
         .clock = &pipeline->with.clock,
         .open_lsn = pipeline->txn.final_lsn,
+        .limit_ms = pipeline->with.foreign ? PIPELINE_TURN_MS : 0,
     };
     if (pipeline->ended)
         return;
@@ -398,12 +399,11 @@ static void publish(struct pipeline *pipeline)
     pipeline->bytes_counted = bytes;
 }
 
-/* A slow handler must not keep the server waiting for an answer. */
-static bool time_is_over(const struct pipeline *pipeline, int left)
+/* A slow handler keeps nobody waiting: others' code is looked at after each row. */
+static bool time_is_over(const struct pipeline *pipeline, mono_ms_t began, int left)
 {
-    return left % PIPELINE_TURN_LOOK == 0 &&
-           mono_ms_since(clock_now(&pipeline->with.clock), loop_now(pipeline->with.loop)) >=
-               PIPELINE_TURN_MS;
+    return (pipeline->with.foreign || left % PIPELINE_TURN_LOOK == 0) &&
+           mono_ms_since(clock_now(&pipeline->with.clock), began) >= PIPELINE_TURN_MS;
 }
 
 ON_PIPELINE_THREAD static void turn(struct pipeline *pipeline)
@@ -418,10 +418,11 @@ ON_PIPELINE_THREAD static void turn(struct pipeline *pipeline)
 
     uint32_t changes = 0;
     int64_t began_us = clock_wall_us(&pipeline->with.clock);
+    mono_ms_t began = clock_now(&pipeline->with.clock);
     for (int left = PIPELINE_TURN_CHANGES; left > 0 && !pipeline->ended && pipeline->more; left--) {
         if (pipeline->stopping)
             look_at_stop(pipeline);
-        if (pipeline->blocked != 0 || pipeline->ended || time_is_over(pipeline, left))
+        if (pipeline->blocked != 0 || pipeline->ended || time_is_over(pipeline, began, left))
             break;
         receive(pipeline);
         changes += pipeline->has_change;

@@ -57,6 +57,7 @@ struct pipeline_options {
     int stop_fd;             /* readable = stop gracefully */
     int64_t stop_timeout_ms; /* how long the open transaction may still take */
     int64_t freeze_limit_ms; /* who stood still for longer gives up what is queued */
+    bool foreign; /* others' code is called, for changes or for reports: each call may be slow */
     struct log *log;
     struct status *status;
     const struct measures *measures;

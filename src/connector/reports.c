@@ -1,5 +1,7 @@
 #include "connector/reports.h"
 
+#include <sys/eventfd.h>
+
 #include "base/fault.h"
 
 enum { TABLES_SIZE = 400 };
@@ -41,10 +43,26 @@ static void acked(const struct reports *reports, ticket_t ticket, int64_t *now_u
     measures_acked(reports->measures, times, *now_us);
 }
 
+/* Who is told of each record may be slow, and there is other work: the time from the first event on
+ * is measured. True: the descriptor says that more may be there. */
+static bool time_is_over(const struct reports *reports, mono_ms_t *began)
+{
+    if (reports->limit_ms == 0)
+        return false;
+    mono_ms_t now = clock_now(reports->clock);
+    if (began->value == 0)
+        *began = now;
+    if (mono_ms_since(now, *began) < reports->limit_ms)
+        return false;
+    CHECK(eventfd_write(delivery_fd(reports->delivery), 1) == 0);
+    return true;
+}
+
 enum reported reports_read(const struct reports *reports, struct error *err)
 {
     struct delivery_event event;
     int64_t now_us = 0;
+    mono_ms_t began = { 0 };
     while (delivery_next(reports->delivery, &event)) {
         switch (event.kind) {
         case DELIVERY_ACKED:
@@ -63,6 +81,8 @@ enum reported reports_read(const struct reports *reports, struct error *err)
         case DELIVERY_CUT:
             break;
         }
+        if (time_is_over(reports, &began))
+            break;
     }
     return REPORTED_ALL;
 }

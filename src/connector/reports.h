@@ -20,10 +20,11 @@ struct reports {
     const struct measures *measures;
     const struct clock *clock; /* one look at it for all that is there now */
     lsn_t open_lsn;            /* final LSN of the transaction that is open, if one is */
+    int64_t limit_ms;          /* then the rest is left for the next time; 0 = no limit */
 };
 
 enum reported {
-    REPORTED_ALL,     /* nothing more is there now */
+    REPORTED_ALL,     /* nothing more is there now, or delivery_fd() says that there is */
     REPORTED_REFUSED, /* *err: a record that will never be written; names table and transaction */
     REPORTED_LOST,    /* *err: the producer is broken */
 };

@@ -45,6 +45,7 @@ static bool serve(const struct wind_up *wind_up)
         .status = wind_up->status,
         .measures = wind_up->measures,
         .clock = &wind_up->clock,
+        .limit_ms = TURN_MS,
     };
     struct error ignored; /* what ended the line was said before */
     return reports_read(&reports, &ignored) == REPORTED_ALL;

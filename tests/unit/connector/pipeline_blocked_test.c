@@ -195,6 +195,58 @@ static void a_line_that_waits_does_not_spin(void **state)
     line_expect_records(line, 2);
 }
 
+/* ---- others' code, which takes its time ---- */
+
+enum { SLOW_CALLS = 100, SLOW_CALL_MS = 90, SLOW_LIMIT_MS = 2000 };
+
+static void send_slow_rows(struct line *line)
+{
+    line->with.foreign = true;
+    line->with.freeze_limit_ms = SLOW_LIMIT_MS; /* of one turn */
+    line_start(line);
+    line_cork(line, true);
+    line_begin(line, 100);
+    line_relation(line);
+    for (int i = 0; i < SLOW_CALLS; i++)
+        line_row(line, "a");
+    line_commit(line, 100);
+    line_cork(line, false);
+    line_expect_records(line, SLOW_CALLS);
+}
+
+static void ack_all(struct line *line)
+{
+    pthread_mutex_lock(&line->delivery.lock); /* it finds all of them at once */
+    for (uint32_t i = 0; i < SLOW_CALLS; i++) {
+        const struct scripted_record *record = &line->delivery.records[i];
+        line->delivery.events[line->delivery.event_count++] =
+            (struct scripted_event){ .event = { DELIVERY_ACKED, .ticket = record->ticket },
+                                     .cost = record->cost };
+    }
+    pthread_mutex_unlock(&line->delivery.lock);
+    scripted_delivery_wake(&line->delivery);
+    line_expect_flush(line, 110);
+    line_expect_still(line, 110); /* and it goes on */
+}
+
+static void a_slow_handler_keeps_nobody_waiting(void **state)
+{
+    struct line *line = *state;
+    line->handler.time_ms = &line->ahead_ms;
+    line->handler.call_ms = SLOW_CALL_MS;
+    send_slow_rows(line);
+    ack_all(line);
+}
+
+static void a_slow_responder_keeps_nobody_waiting(void **state)
+{
+    struct line *line = *state;
+    line->delivery.time_ms = &line->ahead_ms;
+    line->delivery.event_ms = SLOW_CALL_MS;
+    send_slow_rows(line);
+    ack_all(line);
+}
+
 static void a_full_ring_blocks_between_transactions_only(void **state)
 {
     struct line *line = *state;
@@ -357,6 +409,8 @@ int main(void)
         LINE_TEST(a_producer_that_broke_while_it_was_empty_says_so),
         LINE_TEST(a_full_producer_that_works_is_waited_for),
         LINE_TEST(a_line_that_waits_does_not_spin),
+        LINE_TEST(a_slow_handler_keeps_nobody_waiting),
+        LINE_TEST(a_slow_responder_keeps_nobody_waiting),
         LINE_TEST(a_full_ring_blocks_between_transactions_only),
         LINE_TEST(rows_that_give_no_record_keep_no_memory),
         LINE_TEST(a_handler_that_waits_is_called_again_with_the_same_change),

@@ -30,8 +30,10 @@ struct scripted_event {
 struct scripted_delivery {
     struct delivery delivery; /* first: the pipeline sees this */
     int fd;
-    _Atomic bool unanswered; /* requests are on the wire: not quiet */
-    pthread_mutex_t lock;    /* all below */
+    _Atomic bool unanswered;  /* requests are on the wire: not quiet */
+    _Atomic int64_t *time_ms; /* that goes on by event_ms with each event, or NULL */
+    int64_t event_ms;
+    pthread_mutex_t lock; /* all below */
     struct scripted_record *records;
     struct scripted_event *events;
     uint32_t count, event_count, event_next;
@@ -113,6 +115,8 @@ static inline bool scripted_next(struct delivery *delivery, struct delivery_even
             delivery_count_settled(delivery, event->cost);
     }
     pthread_mutex_unlock(&self->lock);
+    if (any && self->time_ms != NULL)
+        atomic_fetch_add(self->time_ms, self->event_ms);
     return any;
 }
 

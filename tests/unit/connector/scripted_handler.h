@@ -21,6 +21,8 @@ struct scripted_handler {
     _Atomic bool changed;  /* a call after EMIT_WAIT came with other arguments */
     _Atomic uint32_t calls[CHANGE_KIND_COUNT]; /* that were not held */
     _Atomic size_t footprint_bytes;            /* of the list's arena, at most */
+    _Atomic int64_t *time_ms;                  /* that goes on by call_ms with each row, or NULL */
+    int64_t call_ms;
 
     bool waited; /* the pipeline's thread only, as the rest */
     struct txn held_txn;
@@ -119,6 +121,9 @@ static inline enum emit handler_change(void *self, const struct txn *txn,
                                        struct error *err)
 {
     struct slice text = handler_text_of(change);
+    const struct scripted_handler *handler = self;
+    if (handler->time_ms != NULL)
+        atomic_fetch_add(handler->time_ms, handler->call_ms);
     enum emit emit = handler_script(self, change->kind, txn, text, change->relation, err);
     if (emit == EMIT_OK) {
         handler_scratch(self, list);
