@@ -21,7 +21,8 @@ enum { STATEMENT_DEADLINE_MS = 30 * 1000, PARENTS_AT = 2 };
     " JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = k.chunk_name"        \
     " WHERE c.oid = " oid
 
-/* Columns of the key: place, name, null; parents: place, name, schema. */
+/* Columns of the key: place, name, null; parents: place, name, schema. Each in the order of their
+ * places, of which those of parents say how near they are. */
 #define FACTS_SQL(chunks)                                                                          \
     "SELECT k.place, a.attname AS name, NULL AS schema FROM pg_catalog.pg_index AS i"              \
     " CROSS JOIN LATERAL pg_catalog.unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)"         \
@@ -29,7 +30,7 @@ enum { STATEMENT_DEADLINE_MS = 30 * 1000, PARENTS_AT = 2 };
     " WHERE i.indrelid = $1::pg_catalog.oid AND i.indisprimary AND k.place <= i.indnkeyatts"       \
     " UNION ALL SELECT p.place, p.relname, p.nspname FROM (" PARENTS_SQL("$1::pg_catalog.oid")     \
         chunks ") AS p (place, nspname, relname)"                                                  \
-               " ORDER BY 3 NULLS FIRST, 1"
+               " ORDER BY 1"
 
 #define PUBLISHED_SQL(chunks)                                                                      \
     "SELECT t.schemaname, t.tablename, p.nspname, p.relname"                                       \
