@@ -139,16 +139,10 @@ static void send(struct pipeline *pipeline)
         outbox_send(&pipeline->outbox, pipeline->with.delivery, pipeline->ticket,
                     loop_now(pipeline->with.loop), &pipeline->error);
     block(pipeline, BLOCKED_OUTBOX, sent == OUTBOX_FULL);
-    switch (sent) {
-    case OUTBOX_EMPTY:
+    if (sent == OUTBOX_EMPTY)
         handed_over(pipeline);
-        return;
-    case OUTBOX_FULL:
-        return;
-    case OUTBOX_FAILED:
+    else if (sent == OUTBOX_FAILED)
         change_failed(pipeline, ENDING_RECORD_FAILED);
-        return;
-    }
 }
 
 /* Steps 3 and 4: the change in hand becomes records. */
@@ -569,6 +563,7 @@ ON_PIPELINE_THREAD static void close_line(struct pipeline *pipeline, enum ending
         .clock = pipeline->with.clock,
         .stop_fd = pipeline->with.stop_fd,
         .log = pipeline->with.log,
+        .brokers = pipeline->with.teller->brokers,
         .status = pipeline->with.status,
         .measures = pipeline->with.measures,
         .delivery = pipeline->with.delivery,

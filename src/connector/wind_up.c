@@ -42,6 +42,7 @@ static bool serve(const struct wind_up *wind_up)
         .delivery = wind_up->delivery,
         .tracker = wind_up->tracker,
         .log = wind_up->log,
+        .brokers = wind_up->brokers,
         .status = wind_up->status,
         .measures = wind_up->measures,
         .clock = &wind_up->clock,

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/thread_role.h"
+#include "connector/broker_notice.h"
 #include "connector/gate.h"
 #include "connector/status.h"
 #include "kafka/delivery.h"
@@ -27,6 +28,7 @@ struct wind_up {
     struct clock clock;
     int stop_fd; /* ends the wait of settle */
     struct log *log;
+    struct broker_notice *brokers; /* hears what the Kafka client says */
     struct status *status;
     const struct measures *measures;
     struct delivery *delivery;

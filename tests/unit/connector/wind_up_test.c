@@ -18,6 +18,7 @@ struct fixture {
     struct status status;
     struct metrics *metrics;
     struct measures measures;
+    struct broker_notice brokers;
     struct wind_up with;
     ticket_t ticket; /* of the one record in flight, which ends at 110 */
     int64_t now_ms;  /* each look at the clock takes step_ms */
@@ -94,6 +95,7 @@ ON_PIPELINE_THREAD static int setup(void **state)
         .stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .log = log_new(&(struct log_options){
             .level = LOG_INFO, .clock = clock, .sink = note, .sink_self = fixture }),
+        .brokers = &fixture->brokers,
         .status = &fixture->status,
         .measures = &fixture->measures,
         .delivery = &fixture->delivery.delivery,
@@ -211,6 +213,19 @@ ON_PIPELINE_THREAD static void what_is_of_no_use_is_not_waited_for(void **state)
     }
 }
 
+/* Also that no broker is connected any more: there may be nothing to wait for. */
+ON_PIPELINE_THREAD static void what_the_kafka_client_says_meanwhile_is_heard(void **state)
+{
+    struct fixture *fixture = *state;
+    struct scripted_event note = { .event = { .kind = DELIVERY_NOTE } };
+    (void)error_set(&note.err, ERROR_RETRY, "brokers_lost", "kafka: no broker is connected");
+    scripted_delivery_push(&fixture->delivery, &note);
+    fixture->step_ms = 100;
+    wind_up_settle(&fixture->with);
+    assert_string_equal(fixture->warning, "the Kafka client reports");
+    assert_string_equal(fixture->brokers.lost.code, "brokers_lost");
+}
+
 /* A connection that is lost while reports come: they count all the same. */
 ON_PIPELINE_THREAD static void a_server_that_leaves_ends_no_wait(void **state)
 {
@@ -293,6 +308,7 @@ int main(void)
         WIND_UP_TEST(it_waits_no_longer_than_five_seconds),
         WIND_UP_TEST(a_report_ends_the_wait_and_is_confirmed),
         WIND_UP_TEST(what_is_of_no_use_is_not_waited_for),
+        WIND_UP_TEST(what_the_kafka_client_says_meanwhile_is_heard),
         WIND_UP_TEST(a_server_that_leaves_ends_no_wait),
         WIND_UP_TEST(the_server_is_answered_while_the_producer_becomes_quiet),
         WIND_UP_TEST(a_stop_does_not_cut_the_quiet_short),
