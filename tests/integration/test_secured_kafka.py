@@ -109,11 +109,12 @@ def assert_unseen(*outputs: str) -> None:
 
 
 def test_a_file_of_the_ancestor_streams(scenario_on, postgres, secured, tmp_path, program):
-    """As it is written: only where the servers are is said otherwise."""
+    """As it is written: only where the servers are, and what this one cannot do, is said otherwise."""
     scenario = scenario_on(postgres, kafka=secured)
     scenario.slot = "cdc_slot"
     scenario.execute("create table users (id serial primary key, name text)")
     scenario.execute("create table books (id serial primary key, title text, hidden text)")
+    scenario.execute("create schema ops")  # of its heartbeat
     secured.set_password("cdc_kafka", "kafka_pass")
     for topic in ("users.0", "books.0"):
         allow(secured.bootstrap, topic, "cdc_kafka", *WRITING, AclOperation.CREATE)
