@@ -63,7 +63,7 @@ MAYBE_UNUSED static bool handle(void *self, const struct pqcdc_message *message,
 
 #ifdef UNKNOWN_FUNCTION
 void pqcdc_of_a_later_version(void);
-static void (*volatile later)(void) = pqcdc_of_a_later_version;
+__attribute__((used)) static void (*later)(void) = pqcdc_of_a_later_version;
 #endif
 
 #ifndef NO_SYMBOL
