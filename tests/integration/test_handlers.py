@@ -186,6 +186,25 @@ def test_an_outbox(scenario, build):
     assert "the handler: a row of the outbox was changed" in halted["error"]
 
 
+def test_a_handler_is_tried_without_kafka(scenario, build):
+    """What it would write is printed."""
+    scenario.execute("create table outbox (id int primary key, topic text, key text, type text, payload jsonb)")
+    config = scenario.config(
+        tables=("outbox",),
+        kafka={"brokers": [f"127.0.0.1:{free_port()}"]},
+        handler={"path": str(build / "lib/handler-outbox.so")},
+    )
+    worker = scenario.streaming(config, ["--sink", "stdout"])
+    scenario.execute("insert into outbox values (1, 'orders', 'o-1', 'placed', '[1]')")
+    wait_until(lambda: worker.stdout().endswith(b"\n"), "a line")
+    assert json.loads(worker.stdout()) == {
+        "topic": "orders",
+        "key": "o-1",
+        "value": "[1]",
+        "headers": {"id": "1", "type": "placed"},
+    }
+
+
 class Embedder:
     """handlers/embedder.c, as it runs; its lines are read as they come."""
 
