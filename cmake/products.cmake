@@ -58,6 +58,8 @@ set(pc_libdir "\${prefix}")
 set(pc_includedir "\${prefix}")
 cmake_path(APPEND pc_libdir ${CMAKE_INSTALL_LIBDIR})
 cmake_path(APPEND pc_includedir ${CMAKE_INSTALL_INCLUDEDIR})
+# What a program that links the archive needs besides it: pkg-config's names, for both packages.
+set(pc_needs "libpq libssl libcrypto rdkafka yaml-0.1 libmicrohttpd")
 configure_file(${PROJECT_SOURCE_DIR}/cmake/pqcdc.pc.in ${CMAKE_BINARY_DIR}/pqcdc.pc @ONLY)
 
 include(CMakePackageConfigHelpers)
