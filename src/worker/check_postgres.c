@@ -199,6 +199,8 @@ bool check_postgres_slot(struct check_sight *sight, struct error *err)
     const struct config *config = sight->config;
     if (!slot_look(sight->conn, config->cdc_slot_name, &sight->slot, err))
         return false;
+    if (config->cdc_slot_failover && !slot_failover_check(sight->conn, &failure))
+        check_report_add_error(&sight->report, sight->check, &failure);
     if (!sight->slot.exists)
         return slot_missing(sight, err);
     if (!slot_verify(&sight->slot, config->cdc_slot_name, config->cdc_database, &failure))
@@ -339,6 +341,7 @@ bool check_postgres_publication(struct check_sight *sight, struct error *err)
     const struct publication_options *options = &sight->settings->publication;
     if (!publication_inspect(sight->conn, options, &sight->publication, note_drift, &notes, err))
         return false;
+    sight->publication_drifted = notes.count > 0;
     if (!sight->publication.exists)
         return publication_missing(sight, err);
     if (notes.count == 0)
@@ -458,20 +461,23 @@ static bool find_route(void *self, const struct published_table *table, struct e
     return true;
 }
 
+/* What is published, where that is as it shall be: a partition may have a topic, and its parent
+ * none. Else what is configured. */
 static bool find_routes(struct notes *notes, struct error *err)
 {
-    const struct publication_options *options = &notes->sight->settings->publication;
+    const struct check_sight *sight = notes->sight;
+    const struct publication_options *options = &sight->settings->publication;
+    if (sight->publication.exists && !sight->publication_drifted)
+        return relation_facts_each_published(
+            sight->conn, options->name, sight->config->cdc_extension_support_enable_timescale_db,
+            find_route, notes, err);
     for (uint32_t i = 0; i < options->table_count; i++) {
         const struct published_table table = { options->tables[i].schema, options->tables[i].name,
                                                NULL, 0 };
         if (!find_route(notes, &table, err))
             return false;
     }
-    bool listed = options->table_count > 0 && options->schema_count == 0;
-    return listed || relation_facts_each_published(
-                         notes->sight->conn, options->name,
-                         notes->sight->config->cdc_extension_support_enable_timescale_db,
-                         find_route, notes, err);
+    return true;
 }
 
 bool check_postgres_routes(struct check_sight *sight, struct error *err)

@@ -21,7 +21,8 @@ struct check_sight {
     struct server_sight server;
     struct slot_sight slot;
     struct publication_standing publication;
-    char **topics; /* those that tables go to, each once */
+    bool publication_drifted; /* it is not as configured */
+    char **topics;            /* those that tables go to, each once */
     uint32_t topic_count;
     struct broker_sight brokers;
 };

@@ -332,6 +332,28 @@ def test_a_table_without_a_topic(shop, check):
     assert row["status"] == "fail" and "users" in row["text"] and row["advice"]
 
 
+def test_topics_of_partitions(shop, check):
+    """A partition goes where its parent does, or has a topic of its own while its parent has none."""
+    shop.execute("create table m (id int primary key) partition by range (id)")
+    shop.execute("create table m_1 partition of m for values from (0) to (9)")
+    shop.execute(f"create publication {shop.publication} for table m")
+
+    def mapped(table):
+        return shop.config(["m"], kafka={"tableTopicMapping": {"public.m": None, table: shop.topic}})
+
+    assert check(mapped("public.m")).is_well()
+    assert check(mapped("public.m_1")).is_well()
+    (row,) = check(mapped("public.x")).of("routes", "fail")
+    assert "public.m_1" in row["text"]
+
+
+def test_failover_of_an_older_server(shop, check):
+    if shop.postgres.version >= 17:
+        pytest.skip("PostgreSQL before 17")
+    (row,) = check(shop.config(cdc={"slot": {"failover": True}})).of("slot", "fail")
+    assert "needs PostgreSQL 17" in row["text"]
+
+
 def test_rights_of_a_role(shop, check, role):
     config = shop.config(**merge(FULL, {"cdc": {"username": role}}))
     shop.postgres.execute(f"alter role {role} noreplication")
