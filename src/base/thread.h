@@ -1,6 +1,7 @@
 /* A thread of ours: with a name, and no signal is ever delivered to it (signals are the main
- * thread's) but SIGPROF, by which a profiler takes its samples: whatever waits goes on when it is
- * interrupted. Joined or detached by who started it. */
+ * thread's) but what it does to itself (SIGSEGV, SIGABRT ...) and SIGPROF, by which a profiler
+ * takes its samples: whatever waits goes on when it is interrupted. Joined or detached by who
+ * started it. */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
 

@@ -524,6 +524,8 @@ static bool start_http(struct connector *connector, struct error *err)
         },
         &connector->http, err);
     memory_free(routes);
+    if (started)
+        atomic_store(&connector->port, http_server_port(connector->http));
     return started;
 }
 
@@ -602,7 +604,7 @@ struct pqcdc_host *connector_host(struct connector *connector)
 
 uint16_t connector_port(const struct connector *connector)
 {
-    return connector->http != NULL ? http_server_port(connector->http) : 0;
+    return atomic_load(&connector->port);
 }
 
 int64_t connector_alive_age_ms(const struct connector *connector)

@@ -31,6 +31,7 @@ struct connector {
     struct measures measures;
     struct endpoints *endpoints;
     struct http_server *http;
+    _Atomic uint16_t port; /* of it; 0 = none */
 
     struct loop *loop;
     struct delivery *delivery;

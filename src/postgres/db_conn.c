@@ -161,10 +161,11 @@ static void advise_connecting(const struct db_conn_options *options, const char 
         advise_by_rule(sqlstate_find(sqlstate), err);
 }
 
-static void say_why_untrusted(const struct db_conn_options *options, struct error *err)
+static void say_why_untrusted(const struct db_conn_options *options, const PGconn *pg,
+                              struct error *err)
 {
     char why[WHY_SIZE];
-    if (tls_probe(options->host, options->port, conninfo_root_cert(options->ssl_root_cert), why,
+    if (tls_probe(PQhostaddr(pg), options->port, conninfo_root_cert(options->ssl_root_cert), why,
                   sizeof(why)))
         (void)snprintf(err->text + strlen(err->text), sizeof(err->text) - strlen(err->text),
                        " (%s)", why);
@@ -183,7 +184,7 @@ static void judge_connecting(const struct db_conn_options *options, const PGconn
         err->class = ERROR_HALT;
         (void)snprintf(err->code, sizeof(err->code), "%s", tls->code);
         if (strcmp(tls->code, "tls_untrusted") == 0)
-            say_why_untrusted(options, err);
+            say_why_untrusted(options, pg, err);
         (void)tls_failure_advise(tls, options->host, options->port, err);
     } else {
         (void)error_advise(err, "check that PostgreSQL runs and listens there, that cdc.host and "

@@ -1,18 +1,20 @@
 #include "postgres/tls_probe.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 
-enum { STEP_LIMIT_S = 2 };
+enum { LIMIT_MS = 1000 };
 
 /* https://www.postgresql.org/docs/current/protocol-message-formats.html: SSLRequest */
 static const uint8_t ssl_request[] = { 0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F };
@@ -33,61 +35,83 @@ static void free_ssl(SSL **ssl)
     SSL_free(*ssl);
 }
 
-/* The limit holds for connect() as well. */
-static int connect_to(const struct addrinfo *address)
+static bool wait_for(int fd, short events, mono_ms_t until)
 {
-    const struct timeval limit = { .tv_sec = STEP_LIMIT_S };
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0 &&
-        connect(fd, address->ai_addr, address->ai_addrlen) == 0)
-        return fd;
-    (void)close(fd);
-    return -1;
+    const struct clock clock = clock_system();
+    struct pollfd polled = { .fd = fd, .events = events };
+    for (;;) {
+        int64_t left_ms = mono_ms_since(until, clock_now(&clock));
+        int ready = left_ms > 0 ? poll(&polled, 1, (int)left_ms) : 0;
+        if (ready >= 0)
+            return ready > 0;
+        CHECK(errno == EINTR);
+    }
 }
 
-static int connect_host(const char *host, const char *port)
+/* -1 = it could not be done in time. */
+static int connect_to(const char *address, const char *port, mono_ms_t until)
 {
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
     struct addrinfo *found = NULL;
-    int fd = -1;
-    if (getaddrinfo(host, port, &hints, &found) != 0)
+    if (getaddrinfo(address, port, &hints, &found) != 0)
         return -1;
-    for (const struct addrinfo *at = found; at != NULL && fd < 0; at = at->ai_next)
-        fd = connect_to(at);
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int failure = 0;
+    socklen_t size = sizeof(failure);
+    bool connected =
+        fd >= 0 && (connect(fd, found->ai_addr, found->ai_addrlen) == 0 ||
+                    (errno == EINPROGRESS && wait_for(fd, POLLOUT, until) &&
+                     getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0));
     freeaddrinfo(found);
-    return fd;
+    if (!connected)
+        close_fd(&fd);
+    return connected ? fd : -1;
 }
 
-static bool ask_for_tls(int fd)
+static bool ask_for_tls(int fd, mono_ms_t until)
 {
     char answer = '\0';
     return send(fd, ssl_request, sizeof(ssl_request), MSG_NOSIGNAL) == sizeof(ssl_request) &&
-           recv(fd, &answer, 1, 0) == 1 && answer == 'S';
+           wait_for(fd, POLLIN, until) && recv(fd, &answer, 1, 0) == 1 && answer == 'S';
+}
+
+static bool shake_hands(SSL *ssl, int fd, mono_ms_t until)
+{
+    for (;;) {
+        int done = SSL_connect(ssl);
+        int wanted = SSL_get_error(ssl, done);
+        if (done == 1)
+            return true;
+        if (wanted != SSL_ERROR_WANT_READ && wanted != SSL_ERROR_WANT_WRITE)
+            return false;
+        if (!wait_for(fd, wanted == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, until))
+            return false;
+    }
 }
 
 /* SSL_VERIFY_NONE of a client checks and goes on: the verdict is kept. */
-static long verdict_of(SSL_CTX *context, int fd)
+static long verdict_of(SSL_CTX *context, int fd, mono_ms_t until)
 {
     AUTO(SSL *, free_ssl) ssl = SSL_new(context);
-    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1 || SSL_connect(ssl) != 1)
+    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1 || !shake_hands(ssl, fd, until))
         return X509_V_OK;
     return SSL_get_verify_result(ssl);
 }
 
-bool tls_probe(const char *host, const char *port, const char *root_cert, char *out, size_t size)
+bool tls_probe(const char *address, const char *port, const char *root_cert, char *out, size_t size)
 {
+    const struct clock clock = clock_system();
+    mono_ms_t until = mono_ms_add(clock_now(&clock), LIMIT_MS);
     AUTO(int, close_fd) fd = -1;
     AUTO(SSL_CTX *, free_context) context = SSL_CTX_new(TLS_client_method());
     if (context == NULL || SSL_CTX_load_verify_locations(context, root_cert, NULL) != 1)
         return false;
     SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
-    fd = connect_host(host, port);
-    if (fd < 0 || !ask_for_tls(fd))
+    fd = connect_to(address, port, until);
+    if (fd < 0 || !ask_for_tls(fd, until))
         return false;
-    long verdict = verdict_of(context, fd);
+    long verdict = verdict_of(context, fd, until);
     if (verdict == X509_V_OK)
         return false;
     (void)snprintf(out, size, "%s", X509_verify_cert_error_string(verdict));

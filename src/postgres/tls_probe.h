@@ -5,9 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Connects once more and asks for TLS, checking against that file of authorities; nothing is sent
- * beyond the handshake. True: *out says what is wrong, in OpenSSL's words: "certificate has
- * expired". At most some seconds. */
-bool tls_probe(const char *host, const char *port, const char *root_cert, char *out, size_t size);
+/* Connects once more to that numeric address and asks for TLS, checking against that file of
+ * authorities; nothing is sent beyond the handshake. True: *out says what is wrong, in OpenSSL's
+ * words: "certificate has expired". Blocks for a second at most. */
+bool tls_probe(const char *address, const char *port, const char *root_cert, char *out,
+               size_t size);
 
 #endif
