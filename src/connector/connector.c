@@ -68,7 +68,7 @@ static bool clean(struct connector *connector)
         return true;
     if (!delivery_rebuild(connector->delivery, &connector->error))
         return false;
-    connector->dirty = false;
+    connector->dirty = connector->lost = false;
     return true;
 }
 

@@ -53,6 +53,7 @@ struct connector {
     bool pause_is_blind; /* PostgreSQL was away: the pause ends when the watcher sees it */
     mono_ms_t cut_at;    /* when the last stream ended */
     bool dirty;          /* the producer may hold records of a stream that ended */
+    bool lost;           /* and was lost while nothing streamed: a new one may be of use */
     char outage_said[ERROR_CODE_SIZE]; /* code of the last one that was logged; "" = it is over */
 
     int stop_fd, over_fd;

@@ -20,9 +20,22 @@ static void log_notes(struct connector *connector)
     while (!pipeline_is_cut(connector->pipeline) && delivery_next(connector->delivery, &event)) {
         if (event.kind == DELIVERY_NOTE || event.kind == DELIVERY_LOST)
             reports_note(connector->with.log, &connector->brokers, event.err);
-        if (event.kind == DELIVERY_LOST)
-            connector->dirty = true;
+        if (event.kind != DELIVERY_LOST)
+            continue;
+        connector->dirty = true;
+        connector->lost = event.err->class == ERROR_RECONNECT;
     }
+}
+
+/* What a new producer mends is mended here already: a standby must reach the brokers to be one. */
+static void renew_producer(struct connector *connector)
+{
+    struct error again; /* with the next slice */
+    if (!connector->lost || pipeline_is_cut(connector->pipeline) ||
+        !delivery_rebuild(connector->delivery, &again))
+        return;
+    connector->lost = false;
+    connector->dirty = false;
 }
 
 /* Whether somebody else may write meanwhile: then what was sent is taken back, as far as it can be,
@@ -67,6 +80,7 @@ void connector_rest_serve(void *self)
     }
     connector_rest_mark_turn(connector);
     log_notes(connector);
+    renew_producer(connector);
     pipeline_serve(connector->pipeline);
     connector_rest_tell_gate(connector);
 }

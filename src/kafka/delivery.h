@@ -29,7 +29,7 @@ enum delivery_event_kind {
     DELIVERY_ACKED,   /* ticket: one of its records is on the brokers */
     DELIVERY_REFUSED, /* ticket, err: one of its records will never be written by this producer */
     DELIVERY_CUT,     /* cut: everything sent before it is safe */
-    DELIVERY_LOST,    /* err: the producer is broken (fatal) and must be rebuilt */
+    DELIVERY_LOST,    /* err: the producer is broken (fatal), or of no use, and must be rebuilt */
     DELIVERY_NOTE,    /* err: something to log; nothing to do. Of class ERROR_NONE: good news */
 };
 

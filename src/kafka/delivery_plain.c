@@ -464,7 +464,7 @@ static bool files_due(struct delivery_plain *plain, uint32_t brokers_up)
 {
     plain->connection_failed = plain->connection_failed || brokers_up < plain->brokers_up;
     plain->brokers_up = brokers_up;
-    if (plain->health != HEALTH_WELL || (brokers_up > 0 && !plain->connection_failed) ||
+    if (plain->health == HEALTH_REFUSING || (brokers_up > 0 && !plain->connection_failed) ||
         mono_ms_since(now(), plain->files_looked) < FILES_LOOK_MS)
         return false;
     plain->connection_failed = false;
@@ -492,8 +492,8 @@ static bool files_unfit(struct delivery_plain *plain, struct error *err,
 }
 
 /* Passwords and certificates that were changed meanwhile: brokers may not let this producer in any
- * more, which would try the old ones for ever. What is no use yet (half of it is written, a key
- * without its certificate) is looked at again. */
+ * more, which would try the old ones for ever; told until it is rebuilt. What is no use yet (half
+ * of it is written, a key without its certificate) is looked at again. */
 static bool files_changed(struct delivery_plain *plain, uint32_t brokers_up,
                           struct delivery_event *out_event)
 {
@@ -507,7 +507,8 @@ static bool files_changed(struct delivery_plain *plain, uint32_t brokers_up,
         return files_unfit(plain, &err, out_event);
     if (files.rest == plain->files.rest)
         return false;
-    plain->health = HEALTH_LOST;
+    if (plain->health == HEALTH_WELL)
+        plain->health = HEALTH_LOST;
     error_set(&plain->error, ERROR_RECONNECT, "credentials_changed",
               "kafka: a file with a certificate, a key or an authority has changed: a new producer "
               "takes it up");

@@ -175,6 +175,25 @@ def test_by_a_certificate_which_is_rotated(line, secured, files, acquit):
     assert worker.find_log("^halted$") is None
 
 
+def test_a_standby_takes_a_certificate_up_too(line, secured, files, tmp_path, acquit):
+    """It is made ready for its turn while it waits."""
+    user = line.scenario.name
+    allow_writing(secured.bootstrap, line.topic, user)
+    leader = line.streaming(kafka=by_certificate(secured, files, secured.root.sign(user)))
+    own = Files(tmp_path / "standby")
+    standby = line.start(kafka=by_certificate(secured, own, secured.root.sign(user, days=0)))
+    standby.wait_state("standby")
+    standby.wait_log("^brokers_lost$")
+    own.put_certificate(secured.root.sign(user))
+    standby.wait_log("^brokers_back$")
+    assert standby.status()["state"] == "standby"
+    leader.kill()
+    line.change(1, 20)
+    standby.wait_streaming()
+    line.scenario.settle(standby)
+    acquit(line)
+
+
 @pytest.mark.unsanitized("its Kafka client is another one")
 def test_by_a_password_which_is_rotated(line, secured, files, tmp_path, acquit):
     user = line.scenario.name

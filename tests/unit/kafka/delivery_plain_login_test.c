@@ -53,10 +53,60 @@ static void a_password_that_was_changed_is_read_again(void **state)
     unlink(path);
 }
 
+static void expect_lost(struct delivery *delivery)
+{
+    mono_ms_t start = fixture_now();
+    struct delivery_event event;
+    while (!fixture_expired(start)) {
+        while (delivery_next(delivery, &event)) {
+            if (event.kind == DELIVERY_NOTE)
+                continue;
+            assert_int_equal(event.kind, DELIVERY_LOST);
+            assert_int_equal(event.err->class, ERROR_RECONNECT);
+            assert_string_equal(event.err->code, "credentials_changed");
+            return;
+        }
+        fixture_wait_fd(delivery);
+    }
+    fail_msg("nothing was told");
+}
+
+/* Of a producer that is in use, and of one that was given up: who waits for its turn has that. */
+static void another_file_takes_a_new_producer(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/pqcdc-login-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    write_file(path, "first");
+    const struct producer_property file = { "client.rack", path };
+    struct producer_options options = fixture_options(NULL); /* of brokers that are away */
+    options.property_files = &file;
+    options.property_file_count = 1;
+    struct delivery *delivery = fixture_delivery(&options);
+    struct error err = ERROR_INIT;
+    write_file(path, "second");
+    expect_lost(delivery);
+    assert_true(delivery_rebuild(delivery, &err));
+    delivery_abandon(delivery);
+    write_file(path, "third");
+    expect_lost(delivery);
+    expect_lost(delivery); /* until it is rebuilt */
+    assert_int_equal(unlink(path), 0);
+    assert_false(delivery_rebuild(delivery, &err));
+    assert_int_equal(err.class, ERROR_RETRY);
+    write_file(path, "third");
+    assert_true(delivery_rebuild(delivery, &err));
+    delivery_free(delivery);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_password_that_was_changed_is_read_again),
+        cmocka_unit_test(another_file_takes_a_new_producer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
