@@ -24,6 +24,7 @@ struct pqcdc_connector {
     struct connector *connector;
     pqcdc_logger *logger;
     void *logger_self;
+    bool started; /* once, whatever became of it */
     bool running;
 };
 
@@ -188,6 +189,12 @@ struct pqcdc_host *pqcdc_connector_host(pqcdc_connector *connector)
 bool pqcdc_connector_start(pqcdc_connector *connector, char *problem, size_t problem_size)
 {
     struct error err = ERROR_INIT;
+    if (connector->started) {
+        (void)error_set(&err, ERROR_BUG, "started_already", "the connector was started already");
+        say(problem, problem_size, &err);
+        return false;
+    }
+    connector->started = true;
     connector->running = connector_start(connector->connector, &err);
     if (!connector->running)
         say(problem, problem_size, &err);

@@ -262,6 +262,7 @@ def test_a_program_is_told_what_became_of_each_record(scenario, embed):
     embedder = embed(worker.config_file, "cdc.metric.port=0", "kafka.properties={message.max.bytes: 2000}")
     # Without HTTP, since port 0 means none.
     assert embedder.wait("ready ") == ["ready 0"]
+    assert embedder.wait("again ") == ["again the connector was started already"]
     scenario.transaction(*(f"insert into users values ({n}, 'n{n}')" for n in range(1, 8)))
     scenario.transaction("update users set name = 'x' where id = 3", "delete from users where id = 1")
     wait_until(lambda: len(scenario.records()) == 9, "nine records")

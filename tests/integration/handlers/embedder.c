@@ -6,6 +6,7 @@
  *
  *     problem TEXT                  pqcdc_connector_new() or _start() failed
  *     ready PORT                    or: not ready
+ *     again TEXT                    what a second pqcdc_connector_start() says
  *     log LEVEL TEXT [NAME=VALUE]   an event; of its fields the first
  *     answer TOPIC PARTITION OFFSET KEY|VALUE HEADER=VALUE LSN/ORDINAL CODE
  *     closed, halted TEXT
@@ -71,6 +72,8 @@ static int run(pqcdc_connector *connector)
         printf("ready %d\n", pqcdc_connector_port(connector));
     else
         puts("not ready");
+    bool again = pqcdc_connector_start(connector, problem, sizeof(problem));
+    printf("again %s\n", again ? "it starts" : problem);
     fflush(stdout);
     while (fgets(line, sizeof(line), stdin) != NULL)
         continue;
