@@ -357,6 +357,7 @@ static void make_session(struct connector *connector)
     connector->session = (struct session_options){
         .conn = settings->conn,
         .publication = settings->publication,
+        .heartbeat = settings->heartbeat,
         .timescaledb = config->cdc_extension_support_enable_timescale_db,
         .slot = config->cdc_slot_name,
         .create_slot = config->cdc_slot_create_if_not_exists,

@@ -115,11 +115,38 @@ static void note_publication(void *self, bool warning, const char *text, const c
               LOG_STR("publication", session->with->publication.name), LOG_STR("advice", advice));
 }
 
+static bool publishes_heartbeat(const struct session_options *with)
+{
+    const struct heartbeat_options *heartbeat = &with->heartbeat;
+    if (heartbeat->interval_ms == 0 || heartbeat->query != NULL || heartbeat->table == NULL)
+        return false;
+    for (uint32_t i = 0; i < with->publication.table_count; i++) {
+        const struct publication_table *table = &with->publication.tables[i];
+        if (strcmp(table->schema, heartbeat->schema) == 0 &&
+            strcmp(table->name, heartbeat->table) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What this fails by is said where the table is missed, or by the first beat. */
+static bool make_heartbeat_table(struct session *session, struct error *err)
+{
+    bool usable = true;
+    struct error failure = ERROR_INIT;
+    if (!publishes_heartbeat(session->with) ||
+        heartbeat_make_table(session->sql, &session->with->heartbeat, &usable, &failure) || usable)
+        return true;
+    *err = failure;
+    return false;
+}
+
 static bool ensure_publication(struct session *session, struct error *err)
 {
     struct publication_options options = session->with->publication;
     options.slot_exists = session->sight.exists;
-    if (!publication_ensure(session->sql, &options, note_publication, session, err))
+    if (!make_heartbeat_table(session, err) ||
+        !publication_ensure(session->sql, &options, note_publication, session, err))
         return false;
     (void)FAULT(after_publication_create);
     return !options.reconcile ||

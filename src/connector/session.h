@@ -11,6 +11,7 @@
 #include "connector/identity.h"
 #include "format/topic_route.h"
 #include "postgres/db_conn.h"
+#include "postgres/heartbeat.h"
 #include "postgres/publication.h"
 #include "postgres/publication_watch.h"
 #include "postgres/slot.h"
@@ -19,7 +20,8 @@
 struct session_options {
     struct db_conn_options conn; /* without replication */
     struct publication_options publication;
-    bool timescaledb; /* chunks are parts of their hypertables */
+    struct heartbeat_options heartbeat; /* its table, where that is published, is made before */
+    bool timescaledb;                   /* chunks are parts of their hypertables */
     const char *slot;
     bool create_slot;
     bool failover; /* the slot is synchronized to standbys */

@@ -184,6 +184,8 @@ static void set_route(struct settings *settings)
         .topic_template = config->kafka_topic_template,
         .database = config->cdc_database,
         .unmapped = skips_unmapped(settings) ? TOPIC_ROUTE_SKIP : TOPIC_ROUTE_FAIL,
+        .aside_schema = config->cdc_heartbeat_table_schema,
+        .aside_table = config->cdc_heartbeat_table_name,
     };
 }
 

@@ -19,6 +19,8 @@ struct topic_route {
     char *topic_template;
     char *database;
     enum topic_route_unmapped unmapped;
+    char *aside_schema;
+    char *aside_table; /* NULL = none */
 };
 
 static bool allowed(char byte)
@@ -148,6 +150,8 @@ static struct topic_route *new_route(const struct topic_route_options *options)
     route->topic_template = memory_text(options->topic_template);
     route->database = memory_text(options->database != NULL ? options->database : "");
     route->pairs = memory_array(options->pair_count, sizeof(*route->pairs));
+    route->aside_schema = memory_text(options->aside_schema);
+    route->aside_table = memory_text(options->aside_table);
     return route;
 }
 
@@ -194,6 +198,8 @@ void topic_route_free(struct topic_route *route)
     memory_free(route->pairs);
     memory_free(route->topic_template);
     memory_free(route->database);
+    memory_free(route->aside_schema);
+    memory_free(route->aside_table);
     memory_free(route);
 }
 
@@ -251,6 +257,12 @@ static bool unmapped(const struct topic_route_name *name, struct error *err)
                         SLICE_ARGS(name->schema), SLICE_ARGS(name->table));
 }
 
+static bool is_aside(const struct topic_route *route, const struct topic_route_name *name)
+{
+    return route->aside_table != NULL && slice_is(name->schema, route->aside_schema) &&
+           slice_is(name->table, route->aside_table);
+}
+
 bool topic_route_find(const struct topic_route *route, const struct topic_route_name *names,
                       uint32_t count, char **out_topic, struct error *err)
 {
@@ -264,7 +276,7 @@ bool topic_route_find(const struct topic_route *route, const struct topic_route_
     }
     if (route->topic_template != NULL)
         return find_by_template(route, &names[count - 1], out_topic, err);
-    if (route->unmapped == TOPIC_ROUTE_FAIL)
+    if (route->unmapped == TOPIC_ROUTE_FAIL && !is_aside(route, &names[0]))
         return unmapped(&names[0], err);
     *out_topic = NULL;
     return true;

@@ -26,6 +26,9 @@ struct topic_route_options {
     const char *topic_template; /* NULL = none */
     const char *database;
     enum topic_route_unmapped unmapped;
+    /* A table that is skipped without a topic, whatever `unmapped` says; NULL = none. */
+    const char *aside_schema;
+    const char *aside_table;
 };
 
 struct topic_route;

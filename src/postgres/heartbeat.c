@@ -39,6 +39,11 @@ static bool quote_table(struct db_conn *conn, const struct heartbeat_options *op
     return true;
 }
 
+static bool is_usable(const struct db_conn *conn)
+{
+    return PQstatus(conn->pg) == CONNECTION_OK && PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
+}
+
 static bool create_table(struct db_conn *conn, const char *name, struct error *err)
 {
     struct error failure = ERROR_INIT;
@@ -49,7 +54,8 @@ static bool create_table(struct db_conn *conn, const char *name, struct error *e
     AUTO(char *, memory_free_p) sql = text_format(LIMITS "%s", creation);
     if (db_conn_simple(conn, ANSWER_DEADLINE_MS, sql, NULL, &failure))
         return true;
-    (void)error_advise(&failure, "let who may run: %s", creation);
+    failure.advice[0] = '\0';
+    (void)error_advise(&failure, "let somebody who may run: %s", creation);
     *err = failure;
     return error_prefix(err, "create the heartbeat's table %s", name);
 }
@@ -71,13 +77,30 @@ static bool beat_table(struct db_conn *conn, const struct heartbeat_options *opt
     if (strcmp(failure.code, "42P01") == 0)
         return create_table(conn, name, err) &&
                db_conn_simple(conn, ANSWER_DEADLINE_MS, sql, NULL, err);
-    if (strcmp(failure.code, "42501") == 0)
+    if (strcmp(failure.code, "42501") == 0) {
+        failure.advice[0] = '\0';
         (void)error_advise(&failure,
                            "let its owner run: GRANT INSERT, UPDATE, SELECT ON %s TO "
                            "the role of cdc.username;",
                            name);
+    }
     *err = failure;
     return error_prefix(err, "write to the heartbeat's table %s", name);
+}
+
+bool heartbeat_make_table(struct db_conn *conn, const struct heartbeat_options *options,
+                          bool *out_usable, struct error *err)
+{
+    struct error failure = ERROR_INIT;
+    AUTO(char *, memory_free_p) name = NULL;
+    bool done = quote_table(conn, options, &name, err);
+    AUTO(char *, memory_free_p) sql =
+        text_format(LIMITS "SELECT FROM %s LIMIT 0", done ? name : "");
+    if (done && !db_conn_simple(conn, ANSWER_DEADLINE_MS, sql, NULL, &failure) &&
+        strcmp(failure.code, "42P01") == 0)
+        done = create_table(conn, name, err);
+    *out_usable = is_usable(conn);
+    return done;
 }
 
 static bool beat_query(struct db_conn *conn, const char *query, struct error *err)
@@ -108,7 +131,6 @@ bool heartbeat_beat(struct db_conn *conn, const struct heartbeat_options *option
                 : options->table != NULL ? beat_table(conn, options, err)
                                          : beat_message(conn, err);
     done = close_transaction(conn, done, err);
-    *out_usable =
-        PQstatus(conn->pg) == CONNECTION_OK && PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
+    *out_usable = is_usable(conn);
     return done;
 }

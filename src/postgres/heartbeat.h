@@ -26,4 +26,9 @@ struct heartbeat_options {
 MUST_CHECK bool heartbeat_beat(struct db_conn *conn, const struct heartbeat_options *options,
                                bool *out_usable, struct error *err);
 
+/* Makes the table of the options where it is missing, as a beat would, and writes nothing: what is
+ * to be published must be there before. *out_usable as above. */
+MUST_CHECK bool heartbeat_make_table(struct db_conn *conn, const struct heartbeat_options *options,
+                                     bool *out_usable, struct error *err);
+
 #endif

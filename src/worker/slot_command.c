@@ -189,6 +189,7 @@ enum exit_code slot_command_create(const struct arguments *arguments, const stru
     const struct session_options options = {
         .conn = settings->conn,
         .publication = settings->publication,
+        .heartbeat = settings->heartbeat,
         .slot = config->cdc_slot_name,
         .create_slot = true,
         .failover = config->cdc_slot_failover,

@@ -123,6 +123,17 @@ def test_a_published_table_with_a_topic_makes_records(scenario, beating):
     assert {record.key for record in scenario.records()} == {b"1"}
 
 
+def test_a_published_table_without_a_topic_is_skipped(scenario, beating):
+    """go-pq-cdc asks for it among the published tables, makes it before the publication, and needs no topic for it."""
+    mapping = {"public.pulse": None, "public.users": scenario.topic}
+    worker = beating({**FAST, "table": {"name": "pulse"}}, ["users", "pulse"], kafka={"tableTopicMapping": mapping})
+    wait_beats(worker, 3)
+    scenario.execute("insert into users values (1)")
+    scenario.settle(worker)
+    assert [record.key for record in scenario.records()] == [b"1"]
+    assert {"table": "public.pulse", "topic": None, "changes": 0} in worker.status()["tables"]
+
+
 def test_a_query(scenario, beating):
     scenario.execute("create table ticks (n int)")
     worker = beating({**FAST, "query": "insert into public.ticks select count(*) from public.ticks"})

@@ -156,6 +156,24 @@ static void an_unmapped_table_is_an_error_unless_skipped(void **state)
     assert_halts(route, SLICE_TEXT("users"), "topic_unmapped", "\"sales.users\"");
 }
 
+static void one_table_may_stand_aside(void **state)
+{
+    (void)state;
+    struct topic_route_options options = {
+        .pairs = pairs, .pair_count = 3, .aside_schema = "sales", .aside_table = "pulse"
+    };
+    AUTO(struct topic_route *, topic_route_free_p) route = route_of(options);
+    assert_topic(route, "sales", "pulse", NULL);
+    assert_halts(route, SLICE_TEXT("users"), "topic_unmapped", "\"sales.users\"");
+    options.aside_table = "orders";
+    AUTO(struct topic_route *, topic_route_free_p) mapped = route_of(options);
+    assert_topic(mapped, "sales", "orders", "sales-orders");
+    options.aside_table = "pulse";
+    options.topic_template = "t-{table}";
+    AUTO(struct topic_route *, topic_route_free_p) with_template = route_of(options);
+    assert_topic(with_template, "sales", "pulse", "t-pulse");
+}
+
 static void a_name_that_kafka_refuses_is_an_error(void **state)
 {
     (void)state;
@@ -271,6 +289,7 @@ int main(void)
         cmocka_unit_test(one_topic_may_take_every_table),
         cmocka_unit_test(copies_its_options),
         cmocka_unit_test(an_unmapped_table_is_an_error_unless_skipped),
+        cmocka_unit_test(one_table_may_stand_aside),
         cmocka_unit_test(a_name_that_kafka_refuses_is_an_error),
         cmocka_unit_test(refuses_bad_templates),
         cmocka_unit_test(refuses_bad_topics),
