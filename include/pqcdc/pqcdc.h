@@ -355,7 +355,7 @@ struct pqcdc_plugin {
      * False: the configuration is wrong, *problem (which has problem_size bytes) says what. NULL:
      * none. */
     bool (*open)(struct pqcdc_host *host, void **out_self, char *problem, size_t problem_size);
-    pqcdc_handler *handle;
+    pqcdc_handler *handle;     /* NULL: what `pqcdc run` writes, for a responder alone */
     pqcdc_responder *respond;  /* NULL: none */
     void (*close)(void *self); /* after the last call; not after an open that failed. NULL: none */
     const void *reserved[4];

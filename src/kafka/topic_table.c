@@ -49,8 +49,8 @@ bool topic_table_add(struct topic_table *table, const char *name, uint32_t *out_
     if (!name_valid(name)) {
         error_set(err, ERROR_HALT, "topic_invalid", "\"%s\" is not a name that Kafka allows", name);
         return error_advise(err,
-                            "Use 1 to %d characters of a-z A-Z 0-9 . _ - in kafka.topicTemplate "
-                            "and kafka.tableTopicMapping.",
+                            "Use 1 to %d characters of a-z A-Z 0-9 . _ - in kafka.topicTemplate, "
+                            "in kafka.tableTopicMapping and in what a handler names.",
                             TOPIC_NAME_MAX);
     }
     uint64_t hash = map_hash(slice_of(name));
