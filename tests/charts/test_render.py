@@ -445,7 +445,10 @@ def test_alerts_are_about_metrics_that_exist(helm: Helm) -> None:
     made = helm.template(PQCDC, EVERYTHING, versions=(MONITORING,)).one("PrometheusRule")
     rules = made["spec"]["groups"][0]["rules"]
     assert not unknown_metrics([rule["expr"] for rule in rules])
-    assert all("{{ $labels.pod }}" in rule["annotations"]["summary"] for rule in rules[1:])
+    for rule in rules[1:]:
+        (labels,) = re.findall(r"by \((.+?)\)", rule["expr"])
+        named = set(re.findall(r"\{\{ \$labels\.(\w+) \}\}", rule["annotations"]["summary"]))
+        assert named == set(labels.split(", ")), "a summary names what it is about, by labels that are there"
 
 
 def test_the_dashboard_is_about_metrics_that_exist(helm: Helm) -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from charts.conftest import EXAMPLES, PQCDC, render_set
+from lab.certificates import Authority
 from lab.charts import SECTIONS
 from lab.helm import Helm, Objects
 
@@ -176,11 +177,12 @@ def test_only_the_configuration_rolls_pods(helm: Helm, worker, tmp_path: Path) -
 
 
 def check_config(program: Path, made: Objects, directory: Path) -> None:
-    """With its files in another place, and whatever in them."""
+    """With its files in another place, and whatever in them, but an authority where one is meant."""
+    authority = Authority(directory, "authority").certificate.read_text()
     text = made.one("ConfigMap")["data"]["config.yaml"]
     for file in set(re.findall(r"/(?:var/run/secrets/pqcdc|etc/client)/\S+", text)):
         own = directory / Path(file).name
-        own.write_text("something")
+        own.write_text(authority if own.name.endswith("CA") else "something")
         own.chmod(0o600)
         text = text.replace(file, str(own))
     path = directory / "config.yaml"
