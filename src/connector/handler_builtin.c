@@ -1,5 +1,7 @@
 #include "connector/handler_builtin.h"
 
+#include <stdlib.h>
+
 #include "base/memory.h"
 #include "base/text.h"
 #include "connector/table_topic.h"
@@ -118,6 +120,13 @@ static void keep_if_published(const struct relation *relation, struct key_names 
     }
 }
 
+static int by_name(const void *one, const void *other)
+{
+    return slice_compare(*(const struct slice *)one, *(const struct slice *)other);
+}
+
+/* Columns stand otherwise in a partition than in its parent, and in an identity otherwise than in
+ * the primary key: the same key is the same bytes all the same. */
 static void find_key(struct handler_builtin *handler, const struct relation *relation,
                      const struct relation_facts *facts, struct key_names *out)
 {
@@ -130,6 +139,8 @@ static void find_key(struct handler_builtin *handler, const struct relation *rel
         *out = (struct key_names){ facts->key, facts->key_count };
         keep_if_published(relation, out);
     }
+    if (configured == NULL && out->count > 1)
+        qsort(out->names, out->count, sizeof(*out->names), by_name);
 }
 
 /* A table: its plan, its topic, its place in the status. */

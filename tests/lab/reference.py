@@ -266,6 +266,7 @@ class Reference:
         names = self.keys.get((relation.schema, relation.name))
         if names is None:
             names = [column.name for column in relation.columns if column.identity]
+        names = sorted(names, key=str.encode)
         places = {column.name: at for at, column in enumerate(relation.columns)}
         if len(names) == 1:
             return row[places[names[0]]]

@@ -164,7 +164,7 @@ static void the_primary_key_is_asked_for(void **state)
     assert_null(handler_builtin_table(users));
     atomic_store(&room->fake.hold, false);
     assert_int_equal(room_call_until(room, &room->handler, ROOM_ROW, users), EMIT_OK);
-    room_expect_record(room, 0, "users-topic", "{\"name\":\"a\",\"id\":1}", ROOM_ROW_VALUE);
+    room_expect_record(room, 0, "users-topic", "{\"id\":1,\"name\":\"a\"}", ROOM_ROW_VALUE);
     assert_true(fake_sessions_parameter_was(&room->fake, room->fake.last_key, "16401"));
     atomic_store(&room->fake.key, "1|id|~");
     assert_int_equal(room_call_until(room, &room->handler, ROOM_ROW, orders), EMIT_OK);
