@@ -80,8 +80,7 @@ static bool client_new(const struct producer_options *options, struct tls_watch 
     tls_watch_install(tls, conf);
     client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
     if (client == NULL)
-        return kafka_error_set(err, rd_kafka_last_error(), "kafka: the client does not start: %s",
-                               reason);
+        return kafka_error_no_start(err, "the client", reason);
     (void)TAKE(conf);
     rd_kafka_set_log_queue(client, NULL);
     if (tokens && !refresh_tokens(client, err))

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 struct kafka_error_row {
     rd_kafka_resp_err_t code;
@@ -48,4 +49,12 @@ bool kafka_error_set(struct error *err, rd_kafka_resp_err_t code, const char *fo
     error_set(err, kafka_error_class(code), name, "%s: %s", where, rd_kafka_err2str(code));
     const char *advice = kafka_error_advice(code);
     return advice[0] == '\0' ? false : error_advise(err, "%s", advice);
+}
+
+bool kafka_error_no_start(struct error *err, const char *who, const char *reason)
+{
+    (void)kafka_error_set(err, rd_kafka_last_error(), "kafka: %s does not start: %s", who, reason);
+    if (strstr(reason, "ssl.ca.") == NULL)
+        return false;
+    return error_advise(err, "kafka.rootCA and kafka.interCA must hold certificates in PEM, whole");
 }

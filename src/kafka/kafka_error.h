@@ -21,4 +21,8 @@ const char *kafka_error_advice(rd_kafka_resp_err_t code);
 bool kafka_error_set(struct error *err, rd_kafka_resp_err_t code, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
+/* "kafka: <who> does not start": what rd_kafka_new() refused. It names a property of librdkafka,
+ * the advice our option. Returns false. */
+bool kafka_error_no_start(struct error *err, const char *who, const char *reason);
+
 #endif

@@ -90,8 +90,7 @@ bool producer_rehearse(const rd_kafka_conf_t *conf, struct error *err)
     CHECK(rd_kafka_conf_set(trial, "bootstrap.servers", "", NULL, 0) == RD_KAFKA_CONF_OK);
     rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, trial, reason, sizeof reason);
     if (handle == NULL)
-        return kafka_error_set(err, rd_kafka_last_error(), "kafka: the producer does not start: %s",
-                               reason);
+        return kafka_error_no_start(err, "the producer", reason);
     (void)TAKE(trial);
     rd_kafka_destroy(handle);
     return true;
@@ -103,8 +102,7 @@ static bool start(struct producer *producer, rd_kafka_conf_t *conf, int wake_fd,
     bool tokens = conf_is(conf, "sasl.mechanisms", "OAUTHBEARER");
     producer->handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (producer->handle == NULL) /* conf is lost, see above */
-        return kafka_error_set(err, rd_kafka_last_error(), "kafka: the producer does not start: %s",
-                               reason);
+        return kafka_error_no_start(err, "the producer", reason);
     static const uint64_t one = 1;
     rd_kafka_set_log_queue(producer->handle, NULL); /* the main queue */
     producer->queue = rd_kafka_queue_get_main(producer->handle);

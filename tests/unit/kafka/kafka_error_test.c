@@ -77,12 +77,26 @@ static void nobody_has_to_want_the_text(void **state)
     assert_false(kafka_error_set(NULL, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "x"));
 }
 
+static void a_bad_authority_is_told_by_our_options(void **state)
+{
+    struct error err = ERROR_INIT;
+    (void)state;
+    assert_false(
+        kafka_error_no_start(&err, "the client", "ssl.ca.location failed: no certificate"));
+    assert_non_null(strstr(err.text, "kafka: the client does not start: ssl.ca.location failed"));
+    assert_non_null(strstr(err.advice, "kafka.rootCA"));
+    err = ERROR_INIT;
+    assert_false(kafka_error_no_start(&err, "the client", "something else"));
+    assert_null(strstr(err.advice, "kafka.rootCA"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_code_has_its_class_name_and_advice),
         cmocka_unit_test(a_halt_always_says_what_to_do),
         cmocka_unit_test(nobody_has_to_want_the_text),
+        cmocka_unit_test(a_bad_authority_is_told_by_our_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
