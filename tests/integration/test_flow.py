@@ -549,25 +549,6 @@ def test_restart_goes_on_where_it_stopped(scenario):
     assert [int(record.key) for record in scenario.records()] == [1, 2, 3, 4, 5, 6]
 
 
-def test_keys_go_to_the_partition_that_the_ancestor_chose(flow, scenario, request):
-    vectors = {}
-    for line in (request.config.rootpath / "data/kafka-go-partitions.tsv").read_text().splitlines():
-        if line.startswith("Hash\t12\t"):
-            _, _, key, partition = line.split("\t")
-            vectors[key] = int(partition)
-    topic = scenario.create_topic("wide", partitions=12)
-    rows = sql.SQL(", ").join(sql.SQL("({})").format(sql.Literal(key)) for key in vectors)
-    flow(
-        ["words"],
-        [sql.SQL("insert into words values {}").format(rows)],
-        before=["create table words (word text primary key)"],
-        kafka={"tableTopicMapping": {"public.words": topic}},
-    )
-    chosen = {record.key.decode(): record.partition for record in scenario.records(topic)}
-    assert len(vectors) > 10
-    assert chosen == vectors
-
-
 @pytest.mark.sanitize("thread")
 def test_sink_stdout_needs_no_kafka(scenario):
     scenario.execute(USERS)
