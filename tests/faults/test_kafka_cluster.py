@@ -77,6 +77,23 @@ def test_too_few_replicas_in_sync(line, cluster, acquit_of_repeats, full, say, i
     assert held > 1000, "proved nothing: hardly a record had to wait"
 
 
+def test_tries_are_used_up(line, cluster, acquit, impact):
+    """The line begins anew with what is not confirmed, as often as it takes; nothing is dropped."""
+    set_topic(cluster.bootstrap, line.topic, **{"min.insync.replicas": "3"})
+    line.changes = {"kafka": {"producerMaxAttempts": 3}}
+    worker = start(line)
+    with line.writers(largest=200, pause=0.01):
+        worker.wait_delivery()
+        away = next(id_ for id_ in cluster.brokers if id_ != cluster.leader(line.topic))
+        strike = impact.strike(worker, "a replica is away, all are asked for, three times")
+        cluster.brokers[away].stop()
+        worker.wait(lambda: len(worker.find_logs("^NOT_ENOUGH_REPLICAS")) >= 2, "it begins anew, and again")
+        cluster.brokers[away].start()
+        strike.over(worker)
+    line.scenario.settle(worker, timeout=60)
+    acquit(line)
+
+
 def test_majority_of_the_brokers_is_away(line, cluster, acquit_of_repeats, full, impact):
     worker = start(line)
     with line.writers(largest=200, pause=0.002):
