@@ -54,6 +54,12 @@ struct scrape {
     struct topic_metrics *topics;
 };
 
+/* 2^64 as a double is the first that is too large. */
+static uint64_t whole(double value)
+{
+    return value < 0x1p64 ? (uint64_t)value : UINT64_MAX;
+}
+
 static void refresh(void *self)
 {
     const struct scrape *scrape = self;
@@ -65,7 +71,7 @@ static void refresh(void *self)
         if (rows[i].kind == METRIC_GAUGE)
             metrics_set(scrape->series[i], value);
         else if (value > before)
-            metrics_add(scrape->series[i], (uint64_t)(value - before));
+            metrics_add(scrape->series[i], whole(value - before));
     }
 }
 
