@@ -169,6 +169,19 @@ static bool too_large(const struct delivery_plain *plain, uint64_t size, const c
                         (long long)plain->message_max_bytes);
 }
 
+/* The command that gives the rights that are missing, for the same without names. topic NULL: it
+ * is not known which. */
+static void advise_rights(const struct delivery_plain *plain, const char *topic, struct error *err)
+{
+    char user[USER_SIZE];
+    producer_options_user(plain->conf, user, sizeof user);
+    AUTO(char *, memory_free_p)
+    command = producer_options_rights(plain->options.brokers, user, topic,
+                                      plain->options.allow_auto_topic_creation);
+    err->advice[0] = '\0';
+    error_advise(err, "Allow it by: %s", command);
+}
+
 static enum delivery_send refuse_to_send(struct delivery_plain *plain, const struct record *record,
                                          rd_kafka_resp_err_t code, struct error *err)
 {
@@ -178,6 +191,8 @@ static enum delivery_send refuse_to_send(struct delivery_plain *plain, const str
                   plain->message_max_bytes, err);
     else
         kafka_error_set(err, code, "kafka: topic \"%s\"", topic);
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        advise_rights(plain, topic, err);
     if (plain->responses.tell != NULL && err->class == ERROR_HALT)
         responses_refused(&plain->responses, record, topic, err);
     return DELIVERY_FAILED;
@@ -237,17 +252,6 @@ static bool batch_too_large(struct delivery_plain *plain, const rd_kafka_message
                      topic, plain->event_records, (long long)plain->batch_bytes);
 }
 
-/* The command that gives the rights that are missing. topic NULL: it is not known which. */
-static void advise_rights(struct delivery_plain *plain, const char *topic)
-{
-    char user[USER_SIZE];
-    producer_options_user(plain->conf, user, sizeof user);
-    AUTO(char *, memory_free_p)
-    command = producer_options_rights(plain->options.brokers, user, topic,
-                                      plain->options.allow_auto_topic_creation);
-    error_advise(&plain->error, "Allow it by: %s", command);
-}
-
 static void describe_refusal(struct delivery_plain *plain, const rd_kafka_message_t *message,
                              const char *topic)
 {
@@ -261,10 +265,8 @@ static void describe_refusal(struct delivery_plain *plain, const rd_kafka_messag
     else
         too_large(plain, message->len + message->key_len, topic, "the topic's max.message.bytes", 0,
                   &plain->error);
-    if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
-        plain->error.advice[0] = '\0'; /* the same without names */
-        advise_rights(plain, topic);
-    }
+    if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        advise_rights(plain, topic, &plain->error);
 }
 
 static bool lose(struct delivery_plain *plain, rd_kafka_resp_err_t code, const char *reason,
@@ -276,10 +278,12 @@ static bool lose(struct delivery_plain *plain, rd_kafka_resp_err_t code, const c
     kafka_error_set(&plain->error, code, "kafka: the producer failed: %s", reason);
     if (plain->error.class != ERROR_HALT && plain->error.class != ERROR_CONFIG)
         plain->error.class = ERROR_RECONNECT;
-    if (code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED)
-        advise_rights(plain, plain->delivery.topics.count == 1
-                                 ? topic_table_name(&plain->delivery.topics, 0)
-                                 : NULL);
+    if (code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+        code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        advise_rights(
+            plain,
+            plain->delivery.topics.count == 1 ? topic_table_name(&plain->delivery.topics, 0) : NULL,
+            &plain->error);
     *out_event = (struct delivery_event){ .kind = DELIVERY_LOST, .err = &plain->error };
     return true;
 }
