@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -99,6 +100,21 @@ static long verdict_of(SSL_CTX *context, int fd, mono_ms_t until)
     return SSL_get_verify_result(ssl);
 }
 
+/* OpenSSL writes without MSG_NOSIGNAL. */
+static long verdict_without_signal(SSL_CTX *context, int fd, mono_ms_t until)
+{
+    const struct timespec at_once = { 0 };
+    sigset_t pipe, before;
+    (void)sigemptyset(&pipe);
+    (void)sigaddset(&pipe, SIGPIPE);
+    CHECK(pthread_sigmask(SIG_BLOCK, &pipe, &before) == 0);
+    long verdict = verdict_of(context, fd, until);
+    if (sigismember(&before, SIGPIPE) == 0)
+        (void)sigtimedwait(&pipe, NULL, &at_once); /* else it would come now */
+    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    return verdict;
+}
+
 bool tls_probe(const char *address, const char *port, const char *root_cert, char *out, size_t size)
 {
     const struct clock clock = clock_system();
@@ -111,7 +127,7 @@ bool tls_probe(const char *address, const char *port, const char *root_cert, cha
     fd = connect_to(address, port, until);
     if (fd < 0 || !ask_for_tls(fd, until))
         return false;
-    long verdict = verdict_of(context, fd, until);
+    long verdict = verdict_without_signal(context, fd, until);
     if (verdict == X509_V_OK)
         return false;
     (void)snprintf(out, size, "%s", X509_verify_cert_error_string(verdict));

@@ -7,7 +7,8 @@
 
 /* Connects once more to that numeric address and asks for TLS, checking against that file of
  * authorities; nothing is sent beyond the handshake. True: *out says what is wrong, in OpenSSL's
- * words: "certificate has expired". Blocks for a second at most. */
+ * words: "certificate has expired". Blocks for a second at most,
+ * and raises no SIGPIPE. */
 bool tls_probe(const char *address, const char *port, const char *root_cert, char *out,
                size_t size);
 

@@ -1,6 +1,5 @@
 #include "worker/check_command.h"
 
-#include <signal.h>
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -84,7 +83,6 @@ enum exit_code check_command(const struct arguments *arguments, const struct con
 {
     struct error err = ERROR_INIT;
     AUTO(struct settings *, settings_free_p) settings = NULL;
-    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* a peer that closes is told by what it is asked */
     if (!settings_new(config, &settings, &err)) {
         commands_print_error(&err);
         return exit_codes_of(&err);

@@ -35,6 +35,21 @@ static void no_signal_but_a_profilers_is_delivered_to_it(void **state)
     assert_int_equal(sigismember(&of_thread, SIGPROF), 0);
 }
 
+/* Blocked, they would end the process past a program's own handler. */
+static void its_own_faults_are_not_blocked(void **state)
+{
+    (void)state;
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT };
+    sigset_t of_thread;
+    pthread_t thread;
+    void *answer;
+    assert_true(thread_start("test", what_is_blocked, &of_thread, &thread));
+    assert_int_equal(pthread_join(thread, &answer), 0);
+    assert_ptr_equal(answer, &of_thread);
+    for (size_t i = 0; i < COUNT_OF(signals); i++)
+        assert_int_equal(sigismember(&of_thread, signals[i]), 0);
+}
+
 static void *until_told(void *self)
 {
     char byte;
@@ -63,6 +78,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_signal_but_a_profilers_is_delivered_to_it),
+        cmocka_unit_test(its_own_faults_are_not_blocked),
         cmocka_unit_test(it_has_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

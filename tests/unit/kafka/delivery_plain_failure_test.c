@@ -62,7 +62,8 @@ static void a_refused_record_says_what_to_do(void **state)
     assert_string_equal(err.code, "TOPIC_AUTHORIZATION_FAILED");
     assert_non_null(strstr(err.text, "\"orders\", partition 0"));
     assert_null(strstr(err.text, "secret"));
-    assert_non_null(strstr(err.advice, "kafka-acls"));
+    assert_non_null(strstr(err.advice, "kafka-acls.sh --bootstrap-server "));
+    assert_non_null(strstr(err.advice, "--topic orders"));
     fixture_expect_none_in_flight(delivery);
     assert_int_equal(atomic_load(&delivery_stats(delivery)->records_refused), 1);
     assert_int_equal(atomic_load(&delivery_stats(delivery)->records_acked), 0);
